@@ -1,0 +1,61 @@
+# Each target makes the virtual environment it needs from a bare `python3`; a second run starts at once.
+
+PYTHON ?= python3
+OTHER := 3.13
+export PYTHON
+MAKEFLAGS += --no-print-directory
+
+inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
+
+.PHONY: help demo test test-other check format bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talking nonsense (TICKETS=n: fewer tickets)
+	@.venv-demo/bin/python examples/ticket_triage/demo.py $(if $(TICKETS),--tickets $(TICKETS))
+
+test: .venv/.ready ## the tests, with coverage; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
+	@$(MAKE) test-other
+	@.venv/bin/python -m pytest --cov=aiguard $(ARGS)
+
+test-other:
+	@python=$$(scripts/find-python $(OTHER)); \
+	if [ "$$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = $(OTHER) ]; then \
+	  echo "Python $(OTHER) is the default here: no other run."; \
+	elif [ -z "$$python" ]; then \
+	  echo "Python $(OTHER) is not installed: skipped."; \
+	else \
+	  $(MAKE) -s .venv-$(OTHER)/.ready PYTHON="$$python" && .venv-$(OTHER)/bin/python -m pytest $(ARGS); \
+	fi
+
+check: .venv/.ready ## format, lint, layers, types
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/mypy
+	.venv/bin/pyright --pythonpath .venv/bin/python
+
+format: .venv/.ready ## format the code, and mend what ruff can
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+bench: .venv-bench/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers)
+	@.venv-bench/bin/python benchmarks/overhead.py $(if $(JSON),--json $(JSON)) $(ARGS)
+
+clean: ## remove every environment, cache and build
+	rm -rf .venv .venv-* build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: $(inputs) requirements/dev.txt requirements/test.txt
+	@scripts/bootstrap .venv requirements/dev.txt
+
+.venv-$(OTHER)/.ready: $(inputs) requirements/test.txt
+	@scripts/bootstrap .venv-$(OTHER) requirements/test.txt
+
+.venv-demo/.ready: $(inputs) requirements/demo.txt requirements/demo-weights.txt
+	@scripts/bootstrap .venv-demo requirements/demo.txt requirements/demo-weights.txt
+
+.venv-bench/.ready: $(inputs) requirements/bench.txt
+	@scripts/bootstrap .venv-bench requirements/bench.txt

@@ -1,0 +1,179 @@
+"""One use of a boundary on its way through the pipeline, and what a stage is."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiguard.clock import Clock
+    from aiguard.events import Event, Listener, Run
+    from aiguard.failure import Failure
+
+logger = logging.getLogger("aiguard")
+
+
+class Waiter(Protocol):
+    """Somebody in a queue."""
+
+    def wake(self) -> bool:
+        """Let them go on, from any thread; `False` if they can no longer be reached."""
+
+
+class Queue(Protocol):
+    """Where permits are waited for."""
+
+    def join(self, waiter: Waiter) -> bool:
+        """Stand in line; `True` if a permit was free after all. Raises `Full` where the line is full."""
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Step out of line; `False` if a permit was handed over already and must be given back."""
+
+    def give_back(self) -> None:
+        """Hand the permit to the next in line, or put it back."""
+
+
+class Runtime(Protocol):
+    """The only code that waits: one for each way of running a component."""
+
+    async def invoke(self, call: Call, until: float) -> Any:
+        """Run the component. Raises `Expired` at `until`, `Full` where no worker is free, and what it raised."""
+
+    async def offload(self, call: Call, until: float) -> Any:
+        """Run a plain function in a worker thread of the ladder; raises as `invoke`."""
+
+    async def inline(self, call: Call, until: float) -> Any:
+        """Run a plain function here: it cannot be interrupted. Raises `Expired` if it came back too late."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    async def acquire(self, queue: Queue, call: Call) -> None:
+        """Wait for a permit. Raises `Full` at once or `Expired` at the call's deadline."""
+
+
+class Journal:
+    """What one call leaves behind, shared by all its narrowed forms."""
+
+    # class attributes: most calls set none of them
+    delivered = 0
+    rung: str | None = None
+    failure: Failure | None = None
+
+    def __init__(self, begun: float, listener: Listener | None) -> None:
+        self.begun = begun
+        self.listener = listener
+        self.runs: list[Run] = []
+
+
+class Call:
+    """
+    One use of a boundary. Never changed on the way in: a stage passes a narrowed copy on.
+
+    Attributes:
+        fn: What is to be run: the component, or a rung.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        deadline: The absolute moment, on `clock`, by which this part of the call is over.
+        shortened: Whether a caller's deadline, not the boundary's own, set that moment.
+        clock: Where stages read time and chance.
+        runtime: What waits.
+        journal: What the call leaves behind.
+        run: The attempt under way; outside the retry stage, the first one to come.
+    """
+
+    __slots__ = ("args", "clock", "deadline", "fn", "journal", "kwargs", "run", "runtime", "shortened")
+
+    def __init__(  # noqa: PLR0917 - positional for speed
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        deadline: float,
+        shortened: bool,  # noqa: FBT001
+        clock: Clock,
+        runtime: Runtime,
+        journal: Journal,
+        run: Run,
+    ) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.deadline = deadline
+        self.shortened = shortened
+        self.clock = clock
+        self.runtime = runtime
+        self.journal = journal
+        self.run = run
+
+    def until(self, deadline: float) -> Call:
+        """Return the same call, over by `deadline`."""
+        return Call(
+            self.fn,
+            self.args,
+            self.kwargs,
+            deadline,
+            self.shortened,
+            self.clock,
+            self.runtime,
+            self.journal,
+            self.run,
+        )
+
+    def attempting(self, run: Run) -> Call:
+        """Return the same call as one attempt."""
+        return Call(
+            self.fn,
+            self.args,
+            self.kwargs,
+            self.deadline,
+            self.shortened,
+            self.clock,
+            self.runtime,
+            self.journal,
+            run,
+        )
+
+    def answered_by(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Run) -> Call:
+        """Return a call of something else in the component's place."""
+        return Call(
+            fn,
+            args,
+            kwargs,
+            self.deadline,
+            self.shortened,
+            self.clock,
+            self.runtime,
+            self.journal,
+            run,
+        )
+
+    @property
+    def observed(self) -> bool:
+        """Whether somebody listens: only then is an event worth building."""
+        return self.journal.listener is not None
+
+    def report(self, event: Event) -> None:
+        """Tell the listener; what it raises is logged and never changes the call."""
+        listener = self.journal.listener
+        if listener is not None:
+            try:
+                listener.hear(event)
+            except Exception as error:  # noqa: BLE001 - a listener's fault must not become the caller's
+                logger.warning("a listener failed on %s: %s", type(event).__name__, type(error).__name__)
+
+
+class Proceed(Protocol):
+    """The rest of the pipeline."""
+
+    def __call__(self, call: Call, /) -> Awaitable[Any]:
+        """Run it and return the answer; failures are `BoundaryError`s."""
+
+
+class Stage(Protocol):
+    """One layer around the call."""
+
+    async def run(self, proceed: Proceed, call: Call) -> Any:
+        """Do this stage's part before, around or after `await proceed(call)`."""

@@ -1,0 +1,250 @@
+"""The judge that holds answers to their contract: every gate, in one order."""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pydantic import ValidationError
+
+from aiguard.contract import checks, extraction, plain, rebuild
+from aiguard.contract.breach import Breach
+from aiguard.contract.response import reader_of
+from aiguard.contract.schema import Schema, compile_schema
+from aiguard.errors import PolicyError
+from aiguard.failure import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from aiguard.contract.output import OutputContract
+
+T = TypeVar("T")
+
+_TEXTS = (str, bytes, bytearray)
+_NEVER = -1  # no text is that short
+
+
+class Judge(Generic[T]):
+    """
+    A contract made ready: compiled once, cheap to call, safe to share between threads.
+
+    Attributes:
+        contract: What it was made from.
+        name: What messages and telemetry call the contract.
+    """
+
+    __slots__ = ("_checks", "_extra", "_is_final", "_parse", "_quick", "_schema", "_strict", "contract", "name")
+
+    def __init__(self, contract: OutputContract[T], schema: Schema) -> None:
+        self.contract = contract
+        self.name = contract.name or _name_of(contract.schema)
+        reads_json = contract.format == "json" or (contract.format == "auto" and schema.text is None)
+        self._schema = schema
+        self._parse: Callable[..., Any] | None = schema.validate_json if reads_json else None
+        self._quick = contract.max_bytes // 4 if reads_json else _NEVER  # no letter takes more than four bytes
+        self._strict = schema.strict
+        self._extra = schema.extra
+        self._checks = tuple(contract.checks)
+        self._is_final = schema.is_finite is None and not self._checks
+
+    @classmethod
+    def of(cls, contract: OutputContract[T]) -> Judge[T]:
+        """
+        Make `contract` ready.
+
+        Raises:
+            PolicyError: If its schema cannot be validated, or could not be enforced.
+        """
+        try:
+            return cls(contract, compile_schema(contract.schema))
+        except PolicyError as error:
+            raise PolicyError(f"output={contract.name or _name_of(contract.schema)}: {error}") from error.__cause__
+
+    def judge(self, raw: object) -> T:
+        """
+        Return the value that `raw`, returned by a component, amounts to.
+
+        Raises:
+            Breach: If it breaks the contract; the first gate that says no names the kind.
+        """
+        try:
+            if type(raw) is str and len(raw) <= self._quick:
+                try:
+                    value = self._schema.validate_json(raw, strict=self._strict, extra=self._extra)
+                except ValidationError as error:
+                    value = self._recover(raw, error)
+            else:
+                value = self._gates(raw)
+            if not self._is_final:
+                self._finish(value)
+            return cast("T", value)
+        except Exception as error:  # noqa: BLE001 - whatever an answer makes anything raise is a breach
+            refusal = self._refusal(error)
+        try:
+            raise refusal
+        finally:
+            del refusal  # or its traceback would hold this frame, and the answer in it, in a cycle
+
+    def judge_value(self, value: object) -> T:
+        """
+        Return `value`, which a rung answered, as the contract has it: schema and checks, no gate for raw answers.
+
+        Raises:
+            Breach: If it breaks the contract.
+        """
+        try:
+            valid = self._words(value) if isinstance(value, _TEXTS) and self._schema.text else self._value(value)
+            if not self._is_final:
+                self._finish(valid)
+            return cast("T", valid)
+        except Exception as error:  # noqa: BLE001 - whatever an answer makes anything raise is a breach
+            refusal = self._refusal(error)
+        try:
+            raise refusal
+        finally:
+            del refusal
+
+    def rebuilder(self, value: object) -> Callable[[], T]:
+        """
+        Return a function that gives `value`, validated now, as a fresh copy at every call.
+
+        Raises:
+            Breach: If it breaks the contract, or cannot be copied.
+        """
+        valid = self.judge_value(value)
+        try:
+            return cast("Callable[[], T]", rebuild.maker_of(valid))
+        except Exception as error:  # noqa: BLE001 - copying runs code of the value's own
+            cause = error
+        raise Breach(FailureKind.SCHEMA_VIOLATION, "the value cannot be copied for each use", cause)
+
+    def _gates(self, raw: object) -> Any:
+        read = reader_of(cast("Hashable", type(raw)))
+        if read is not None:
+            text = read(raw)
+            if self.contract.format == "python" or self._schema.is_instance(raw):
+                return self._schema.python(raw)
+            raw = text
+        if raw is None:
+            return self._nothing()
+        if not isinstance(raw, _TEXTS) or isinstance(raw, Enum):
+            return self._value(raw)
+        exact = str.__str__(raw) if isinstance(raw, str) else bytes(raw)
+        self._weigh(exact)
+        if self._parse is None:
+            if not exact or exact.isspace():
+                raise _empty()
+            return self._words(exact) if self.contract.format != "python" else self._schema.python(exact)
+        try:
+            return self._parse(exact, strict=self._strict, extra=self._extra)
+        except ValidationError as error:
+            return self._recover(exact, error)
+
+    def _nothing(self) -> Any:
+        try:
+            return self._schema.python(None)
+        except ValidationError:
+            raise _empty() from None
+
+    def _weigh(self, text: str | bytes) -> None:
+        limit = self.contract.max_bytes
+        if len(text) > limit:
+            raise plain.too_large(limit)
+        if isinstance(text, str) and not text.isascii() and len(text.encode(errors="surrogatepass")) > limit:
+            raise plain.too_large(limit)
+
+    def _words(self, text: Any) -> Any:
+        form = self._schema.text
+        try:
+            if form == "bytes":
+                text = text.encode() if isinstance(text, str) else bytes(text)
+            elif isinstance(text, str):
+                text.encode()  # half a surrogate pair is no text: whoever writes it out fails
+            elif form is not None:
+                text = bytes(text).decode()
+        except UnicodeError as error:
+            raise Breach(FailureKind.MALFORMED_OUTPUT, "not valid Unicode", error) from None
+        if form == "label" and not isinstance(text, Enum):
+            return self._schema.validate_strings(text, strict=self._strict)
+        return self._schema.python(text)
+
+    def _value(self, value: object) -> Any:
+        if isinstance(value, (dict, list)) and self.contract.format != "python":
+            data = plain.as_json(value, self.contract.max_bytes)
+            if data is not None:
+                return self._schema.validate_json(data, strict=self._strict, extra=self._extra)
+        else:
+            plain.measure(value, self.contract.max_bytes)
+        return self._schema.python(value)
+
+    def _recover(self, text: str | bytes, error: ValidationError) -> Any:
+        if not text or text.isspace():
+            raise _empty()
+        if not _is_malformed(error):
+            raise error
+        malformed = Breach(FailureKind.MALFORMED_OUTPUT, "not JSON", error)
+        if not self.contract.extract:
+            raise malformed
+        try:
+            return self._extract(text if isinstance(text, str) else text.decode(), malformed)
+        except UnicodeDecodeError:
+            raise malformed from None
+
+    def _extract(self, text: str, malformed: Breach) -> Any:
+        found = extraction.candidates(text, self._schema.openers)
+        if len(found) > extraction.MOST:
+            raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"more than {extraction.MOST} JSON values in the text")
+        values: list[Any] = []
+        misfit: Exception | None = None
+        for candidate in found:
+            try:
+                value = self._schema.validate_json(candidate, strict=self._strict, extra=self._extra)
+                if self._schema.is_finite is not None and not self._schema.is_finite(value):
+                    raise _not_finite()
+            except (ValidationError, Breach) as error:
+                misfit = misfit or (None if _is_malformed(error) else error)
+                continue
+            if not any(type(value) is type(other) and value == other for other in values):
+                values.append(value)
+        if len(values) > 1:
+            raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"{len(values)} different valid values in the text")
+        if not values:
+            raise misfit or malformed
+        return values[0]
+
+    def _finish(self, value: object) -> None:
+        is_finite = self._schema.is_finite
+        if is_finite is not None and not is_finite(value):
+            raise _not_finite()
+        if self._checks:
+            checks.run(self._checks, value)
+
+    def _refusal(self, error: Exception) -> Breach:
+        if not isinstance(error, Breach):
+            return self._schema.violation(error)
+        error.__context__ = error.__cause__ = None  # a traceback would print them, and the answer with them
+        return error
+
+
+def _empty() -> Breach:
+    return Breach(FailureKind.EMPTY_OUTPUT, "nothing but white space, or nothing at all")
+
+
+def _not_finite() -> Breach:
+    return Breach(FailureKind.SCHEMA_VIOLATION, "a number is NaN or infinite")
+
+
+def _is_malformed(error: Exception) -> bool:
+    if not isinstance(error, ValidationError) or error.error_count() != 1:
+        return False
+    (line,) = error.errors(include_input=False, include_url=False, include_context=False)
+    # the second: half a surrogate pair in the text itself
+    return line["loc"] == () and line["type"] in {"json_invalid", "string_unicode"}
+
+
+def _name_of(schema: object) -> str:
+    if isinstance(schema, type) and not isinstance(schema, GenericAlias):  # list[int].__name__ is "list"
+        return schema.__name__
+    return repr(schema)

@@ -1,0 +1,196 @@
+"""A type, compiled once: how it is validated, what it declares, and what nobody could keep is refused."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
+
+from aiguard.contract import breach, finite
+from aiguard.contract.survey import Node, Setting, Survey, unwrap
+from aiguard.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiguard.contract.breach import Breach
+
+Extra = Literal["allow", "ignore", "forbid"]
+Text = Literal["str", "bytes", "label"]
+
+_OBJECTS = frozenset({"model", "dataclass", "typed-dict", "dict"})
+_ARRAYS = frozenset({"list", "tuple", "set", "frozenset"})
+_OPEN = frozenset({"any", "union", "tagged-union", "lax-or-strict", "json-or-python", "function-plain", "chain"})
+
+
+class Schema:
+    """
+    A type compiled for judging.
+
+    Attributes:
+        validate_json: pydantic's own, to be called with `strict` and `extra`.
+        validate_python: The same for Python values.
+        strict: What pydantic is told about coercion, for the whole tree.
+        extra: What it is told about keys that no field declares.
+        is_finite: True for a value without NaN and infinity; `None` where nothing needs to be looked at.
+        text: How text is an answer of this type as it stands; `None` where it is read as JSON.
+        openers: The brackets that JSON of this type may begin with.
+    """
+
+    __slots__ = (
+        "_again",
+        "_cls",
+        "_core",
+        "_has_instances",
+        "_names",
+        "_numbers",
+        "extra",
+        "is_finite",
+        "openers",
+        "strict",
+        "text",
+        "validate_json",
+        "validate_python",
+        "validate_strings",
+    )
+
+    def __init__(self, adapter: TypeAdapter[Any]) -> None:
+        self._core: Any = adapter.core_schema
+        survey = Survey(self._core)
+        self.strict, self.extra, lenient = _run_time(survey)
+        validator = adapter.validator
+        self.validate_json: Callable[..., Any] = validator.validate_json
+        self.validate_python: Callable[..., Any] = validator.validate_python
+        self.validate_strings: Callable[..., Any] = validator.validate_strings
+        self.is_finite = None if lenient else _finite_check(self._core, survey, self.extra)
+        self.text = _text_of(survey.root)
+        self.openers = _openers_of(survey.root, survey.definitions)
+        self._cls: object = survey.root.get("cls")
+        self._has_instances = survey.has_instances
+        self._names = survey.names
+        self._numbers = survey.numbers
+        self._again: SchemaValidator | None = None
+
+    def python(self, value: object) -> Any:
+        """Return `value`, a Python object, validated; models and dataclasses again, from what they hold now."""
+        if not self._has_instances:
+            return self.validate_python(value, strict=self.strict, extra=self.extra)
+        if self._again is None:
+            # without it pydantic takes the validator each class keeps, which trusts its instances
+            self._again = SchemaValidator(_distrusting(self._core), _use_prebuilt=False)
+        by_alias = isinstance(value, (dict, list, tuple))  # data may use aliases, what an instance holds does not
+        return self._again.validate_python(value, strict=self.strict, extra=self.extra, by_alias=by_alias, by_name=True)
+
+    def is_instance(self, value: object) -> bool:
+        """Return whether the type itself is a class and `value` one of its instances."""
+        return isinstance(self._cls, type) and isinstance(value, self._cls)
+
+    def violation(self, error: Exception) -> Breach:
+        """Return the breach for what validating raised."""
+        if isinstance(error, ValidationError):
+            return breach.violation(error, self._names, numbers=self._numbers)
+        return breach.raised(error)
+
+
+def compile_schema(schema: Any) -> Schema:
+    """
+    Compile `schema`, anything that pydantic's `TypeAdapter` accepts; equal ones share what comes out.
+
+    Raises:
+        PolicyError: If pydantic cannot use it, or it contradicts itself, or it could not be enforced.
+    """
+    try:
+        hash(schema)
+    except TypeError:
+        return _compile(schema)
+    return _shared(schema, repr(schema))  # the text too: `int | str` equals `str | int`, and validates differently
+
+
+def _compile(schema: Any) -> Schema:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(schema)
+        if not adapter.pydantic_complete:
+            adapter.rebuild(force=True)
+        return Schema(adapter)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"pydantic cannot make a validator of it: {error}") from error
+
+
+@lru_cache(maxsize=512)
+def _shared(schema: Any, _text: str) -> Schema:
+    return _compile(schema)
+
+
+def _run_time(survey: Survey) -> tuple[bool, Extra, bool]:
+    if survey.refused is not None:
+        raise PolicyError(survey.refused)
+    strict: bool = survey.chosen("strict", default=True)
+    extra: Extra = survey.chosen("extra", default="forbid")
+    lenient: bool = survey.chosen("allow_inf_nan", default=False)
+    for setting, used in (("strict", strict), ("extra", extra), ("allow_inf_nan", lenient)):
+        # a model that is stricter about numbers than its root keeps its word: nothing overrides it
+        others = [one for one in survey.settings if one.name == setting and one.value != used]
+        others = [one for one in others if setting != "allow_inf_nan" or one.value]
+        if others:
+            raise PolicyError(_disagreement(setting, used, others))
+    return strict, extra, lenient
+
+
+def _disagreement(setting: str, used: object, others: list[Setting]) -> str:
+    said = ", ".join(sorted({f"{one.owner or 'the type'} sets {setting}={one.value!r}" for one in others}))
+    return (
+        f"{said}, but the whole tree is validated with {setting}={used!r}; "
+        f"set {setting} explicitly on the outermost model, and to the same value everywhere"
+    )
+
+
+def _finite_check(core: Node, survey: Survey, extra: Extra) -> Callable[[Any], bool] | None:
+    if extra == "allow" and survey.roots:  # undeclared keys may hold anything
+        return finite.is_finite
+    return finite.compile_check(core, survey.definitions)
+
+
+def _text_of(root: Node) -> Text | None:
+    kind = root["type"]
+    if kind == "str":
+        return "str"
+    if kind == "bytes":
+        return "bytes"
+    if kind == "literal":
+        return "label" if all(isinstance(one, str) and not isinstance(one, Enum) for one in root["expected"]) else None
+    if kind == "enum":
+        return "label" if all(isinstance(one, str) for one in root["members"]) else None
+    return None
+
+
+def _openers_of(root: Node, definitions: dict[str, Node]) -> str:
+    while root.get("root_model"):
+        root = unwrap(root["schema"], definitions)
+    kind = root["type"]
+    if kind in _OBJECTS:
+        return "{"
+    if kind in _ARRAYS:
+        return "["
+    return "{[" if kind in _OPEN else ""
+
+
+def _distrusting(node: Any) -> Any:
+    """Return a core schema that validates instances again instead of passing them on."""
+    if isinstance(node, dict):
+        kind = node.get("type")
+        kept = _KEPT if isinstance(kind, str) else ()  # else names of fields, and `type` and `default` are names too
+        copy = {key: item if key in kept else _distrusting(item) for key, item in node.items()}
+        if isinstance(kind, str) and kind in {"model", "dataclass"}:
+            copy["revalidate_instances"] = "always"
+        return copy
+    if isinstance(node, (list, tuple)):
+        return type(node)(_distrusting(item) for item in node)
+    return node
+
+
+_KEPT = frozenset({"metadata", "serialization", "default", "expected", "members", "config"})

@@ -1,0 +1,1 @@
+"""Every stage once, for four shapes of functions."""

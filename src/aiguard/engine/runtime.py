@@ -1,0 +1,296 @@
+"""
+The only code that waits.
+
+One runtime for each way of running a component: on the event loop, in the caller's thread, in a worker thread. The
+blocking ones are written as coroutines that never suspend, so that one pipeline serves all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiguard import deadline
+from aiguard.engine.timers import Watch, running_timers
+from aiguard.isolation.thread import Job, Workers
+from aiguard.signals import Boxed, Expired
+
+if TYPE_CHECKING:
+    from aiguard.call import Call, Queue
+
+
+class Patience(Protocol):
+    """How a thread waits."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def hold(self, lock: threading.Lock, seconds: float, worker: Workers | None) -> bool:
+        """Wait for `lock`, at most so long; `worker` is whose thread will release it, if one will."""
+
+
+class SystemPatience:
+    """Waits in real time."""
+
+    __slots__ = ()
+
+    sleep = staticmethod(time.sleep)
+
+    def hold(self, lock: threading.Lock, seconds: float, worker: Workers | None) -> bool:  # noqa: ARG002 - for virtual time
+        """Wait for `lock`, at most so long."""
+        return lock.acquire(timeout=min(max(0.0, seconds), threading.TIMEOUT_MAX))
+
+
+SYSTEM_PATIENCE: Patience = SystemPatience()
+
+
+def enter(call: Call, until: float) -> None:
+    """Put deadline and span in force in a context of its own, which needs no undoing."""
+    deadline.current.set((until, call.clock))
+    if call.run.scope is not None:
+        call.run.scope.enter()
+
+
+class Ladder:
+    """What every runtime does for rungs; their threads are never the component's, which may all hang."""
+
+    def __init__(self, rung_workers: Workers) -> None:
+        self._rung_workers = rung_workers
+
+    async def inline(self, call: Call, until: float) -> Any:
+        """Run a plain function here: it cannot be interrupted. Raises `Expired` if it came back too late."""
+        return run_here(call, until)
+
+
+def run_here(call: Call, until: float) -> Any:
+    """Run a plain function in the caller's thread."""
+    clock = call.clock
+    scope = call.run.scope
+    token = deadline.current.set((until, clock))
+    scope_token = scope.enter() if scope is not None else None
+    try:
+        value = call.fn(*call.args, **call.kwargs)
+    except StopIteration as stop:
+        raise Boxed(stop) from stop
+    finally:
+        if scope is not None:
+            scope.leave(scope_token)
+        deadline.current.reset(token)
+    if clock.now() > until:
+        raise Expired
+    return value
+
+
+class AsyncRuntime(Ladder):
+    """Runs coroutines on the event loop of whoever calls."""
+
+    async def invoke(self, call: Call, until: float) -> Any:
+        """Await the component; its task is cancelled at `until`, and again until it gives way."""
+        clock = call.clock
+        timers = running_timers(clock)
+        watch = Watch(timers.current_task())
+        timers.add(until, watch)
+        token = deadline.current.set((until, clock))
+        scope = call.run.scope
+        scope_token = scope.enter() if scope is not None else None
+        try:
+            value = await call.fn(*call.args, **call.kwargs)
+        except (Exception, asyncio.CancelledError) as error:
+            if watch.cancelled:
+                raise given_up(watch) from None
+            if type(error) is StopIteration:
+                raise Boxed(error) from error
+            raise
+        finally:
+            watch.over()
+            timers.drop()
+            if scope is not None:
+                scope.leave(scope_token)
+            deadline.current.reset(token)
+        if watch.cancelled:
+            raise given_up(watch)
+        if clock.now() > until:
+            raise Expired
+        return value
+
+    async def offload(self, call: Call, until: float) -> Any:
+        """Run a plain function in a worker thread of the ladder."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        job = Job(
+            partial(call.fn, *call.args, **call.kwargs),
+            partial(_wake, loop, ended),
+            partial(enter, call, until),
+        )
+        workers = self._rung_workers
+        workers.start(job)
+        timer = loop.call_later(max(0.0, until - call.clock.now()), _resolve, ended, False)  # noqa: FBT003 - a result
+        try:
+            in_time = await ended
+        except BaseException:
+            workers.leave(job)
+            raise
+        finally:
+            timer.cancel()
+        if not in_time and workers.leave(job):
+            raise Expired
+        return result_of(job, call, until)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the loop."""
+        await asyncio.sleep(seconds)
+
+    async def acquire(self, queue: Queue, call: Call) -> None:
+        """Wait on the loop for a permit."""
+        loop = asyncio.get_running_loop()
+        waiter = _LoopWaiter(loop)
+        if queue.join(waiter):
+            return
+        timer = loop.call_later(max(0.0, call.deadline - call.clock.now()), _resolve, waiter.future, False)  # noqa: FBT003
+        try:
+            granted = await waiter.future
+        except BaseException:
+            if not queue.leave(waiter):
+                queue.give_back()
+            raise
+        finally:
+            timer.cancel()
+        if not granted:
+            if not queue.leave(waiter):
+                queue.give_back()
+            raise Expired
+
+
+class BlockingRuntime(Ladder):
+    """Runs plain functions in the caller's thread."""
+
+    def __init__(self, rung_workers: Workers, patience: Patience) -> None:
+        super().__init__(rung_workers)
+        self._patience = patience
+
+    async def invoke(self, call: Call, until: float) -> Any:
+        """Run the component here: it cannot be interrupted. Raises `Expired` if it came back too late."""
+        return run_here(call, until)
+
+    async def offload(self, call: Call, until: float) -> Any:
+        """Run a plain function in a worker thread of the ladder."""
+        return self._run_in(self._rung_workers, call, until)
+
+    async def sleep(self, seconds: float) -> None:
+        """Block."""
+        self._patience.sleep(seconds)
+
+    async def acquire(self, queue: Queue, call: Call) -> None:
+        """Block until there is a permit."""
+        waiter = _ThreadWaiter()
+        if queue.join(waiter):
+            return
+        try:
+            granted = self._patience.hold(waiter.lock, call.deadline - call.clock.now(), None)
+        except BaseException:
+            if not queue.leave(waiter):
+                queue.give_back()
+            raise
+        if not granted:
+            if not queue.leave(waiter):
+                queue.give_back()
+            raise Expired
+
+    def _run_in(self, workers: Workers, call: Call, until: float) -> Any:
+        ended = threading.Lock()
+        ended.acquire()
+        job = Job(partial(call.fn, *call.args, **call.kwargs), ended.release, partial(enter, call, until))
+        workers.start(job)
+        try:
+            in_time = self._patience.hold(ended, until - call.clock.now(), workers)
+        except BaseException:
+            self._leave(workers, job, call)
+            raise
+        if not in_time and self._leave(workers, job, call):
+            raise Expired
+        return result_of(job, call, until)
+
+    def _leave(self, workers: Workers, job: Job, call: Call) -> bool:
+        left = workers.leave(job)
+        if left:
+            call.run.abandoned = job
+        return left
+
+
+class ThreadRuntime(BlockingRuntime):
+    """Runs plain functions in worker threads, so that the caller is free at the deadline."""
+
+    def __init__(self, workers: Workers, rung_workers: Workers, patience: Patience) -> None:
+        super().__init__(rung_workers, patience)
+        self._workers = workers
+
+    async def invoke(self, call: Call, until: float) -> Any:
+        """Run the component in a worker; at `until` the caller is free and the worker is left behind."""
+        return self._run_in(self._workers, call, until)
+
+
+class _LoopWaiter:
+    """A task in a queue."""
+
+    __slots__ = ("_loop", "_thread", "future")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self.future: asyncio.Future[bool] = loop.create_future()
+
+    def wake(self) -> bool:
+        """Let the task go on; `False` if its loop is closed."""
+        if threading.get_ident() == self._thread and not self._loop.is_closed():
+            # what is resolved or cancelled already gives the permit back itself, when it finds that it left no line
+            _resolve(self.future, True)  # noqa: FBT003 - the future's result
+            return True
+        return _wake(self._loop, self.future)
+
+
+class _ThreadWaiter:
+    """A thread in a queue."""
+
+    __slots__ = ("lock",)
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def wake(self) -> bool:
+        """Let the thread go on."""
+        self.lock.release()
+        return True
+
+
+def given_up(watch: Watch) -> BaseException:
+    """Return what ends an attempt that its watch cancelled: the caller's own cancellation goes first."""
+    return Expired() if watch.over() else asyncio.CancelledError()
+
+
+def result_of(job: Job, call: Call, until: float) -> Any:
+    """Return what a worker's job ended with. Raises `Expired` where that came too late."""
+    try:
+        value = job.result()
+    except StopIteration as stop:
+        raise Boxed(stop) from stop
+    if call.clock.now() > until:
+        raise Expired
+    return value
+
+
+def _resolve(future: asyncio.Future[bool], value: bool) -> None:  # noqa: FBT001 - the future's result
+    if not future.done():
+        future.set_result(value)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[bool]) -> bool:
+    """Resolve `future` from any thread; `False` if its loop is closed."""
+    try:
+        loop.call_soon_threadsafe(_resolve, future, True)  # noqa: FBT003 - the future's result
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,305 @@
+"""What steps the pipeline for generators, sync and async: nothing is begun before the first item is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import types
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from aiguard.call import logger
+from aiguard.engine.pipeline import value_of
+from aiguard.engine.pulls import Pull
+from aiguard.errors import BoundaryError
+from aiguard.stages.fallback import Form
+from aiguard.stream import Buffered
+
+if TYPE_CHECKING:
+    from aiguard.call import Call
+    from aiguard.engine.calls import Args, Kwargs
+    from aiguard.engine.pipeline import Pipeline
+    from aiguard.outcome import Outcome
+
+T = TypeVar("T")
+
+
+class _Dropped(BaseException):
+    """Thrown into the pipeline of a stream that nobody wants any more: GeneratorExit would forbid cleanup to await."""
+
+
+class _Stream(Generic[T]):
+    """What the two kinds of guarded streams share."""
+
+    def __init__(
+        self, pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None
+    ) -> None:
+        self._pipeline = pipeline
+        self._begin_with = (fn, args, kwargs, within)
+        self._call: Call | None = None
+        self._chain: Any = None
+        self._pull: Any = None
+        self._released: Iterator[Any] | None = None
+        judge = pipeline.state.judge
+        self.judge = judge.judge if judge is not None and pipeline.form is Form.PASSTHROUGH else None
+        self.journal: Any = None
+        self.outcome: Outcome[Any] | None = None
+
+    def _start(self) -> None:
+        self._call = call = self._pipeline.open(*self._begin_with)
+        self.journal = call.journal
+        self._chain = self._pipeline.chain(call)
+
+    def _advanced(self, answer: Any) -> Any:
+        """Note where the pipeline stands: at a pull, which is returned, or at its end, which releases what it held."""
+        if isinstance(answer, Pull):
+            self._pull = answer
+            return answer
+        self._pull = self._chain = None
+        call = self._begun()
+        self._pipeline.answered(call)
+        self.outcome = self._pipeline.outcome(call, value_of(answer.value))
+        self._released = iter(answer.value.items if type(answer.value) is Buffered else ())
+        return None
+
+    def _failed(self, error: BaseException) -> BaseException:
+        """Note how the pipeline failed; return what leaves the boundary."""
+        self._pull = self._chain = None
+        self._released = iter(())
+        call = self._begun()
+        if isinstance(error, BoundaryError):
+            leaving = self._pipeline.failed(call, error)
+            self.outcome = getattr(leaving, "outcome", None) or error.outcome
+            return leaving
+        self._pipeline.broken(call)
+        if isinstance(error, _Dropped):
+            self.outcome = self._pipeline.outcome(call, None)
+        return error
+
+    def _begun(self) -> Call:
+        assert self._call is not None  # noqa: S101 - for the type checker: a stream that moves has begun
+        return self._call
+
+
+class SyncStream(_Stream[T], Iterator[T]):
+    """
+    A guarded generator.
+
+    Attributes:
+        outcome: What the stream ended as; `None` until it has ended.
+    """
+
+    def __iter__(self) -> SyncStream[T]:
+        return self
+
+    def __next__(self) -> T:
+        pull = self._pull
+        return pull.pull(self) if pull is not None else self._first()
+
+    def send(self, value: Any) -> T:
+        """Send a value into the component's generator and return the next item."""
+        return self._with(lambda source: source.send(value))
+
+    def throw(self, error: BaseException) -> T:
+        """Raise `error` inside the component's generator and return the next item."""
+        return self._with(lambda source: source.throw(error))
+
+    def close(self) -> None:
+        """End the stream: the component's generator is closed, and everything held is given back."""
+        self._released = iter(())
+        if self._chain is not None:
+            with contextlib.suppress(_Dropped):
+                self._resume(_Dropped())
+
+    def __del__(self) -> None:
+        if getattr(self, "_chain", None) is not None:
+            self.close()
+
+    def _first(self) -> T:
+        if self._released is None:
+            self._start()
+            pull = self._resume(None)
+            if pull is not None:
+                return pull.pull(self)  # type: ignore[no-any-return]
+        return self._release()
+
+    def _with(self, step: Callable[[Any], Any]) -> T:
+        pull = self._pull
+        if pull is None:
+            return self._first()
+        return pull.pull(self, lambda: step(pull.source))  # type: ignore[no-any-return]
+
+    def resumed(self, error: BaseException) -> T:
+        """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
+        if isinstance(error, StopIteration):
+            self._resume(None)
+            raise StopIteration(error.value)
+        pull = self._resume(error)
+        return pull.pull(self) if pull is not None else self._release()
+
+    def _release(self) -> T:
+        for item in self._released or ():
+            return item  # type: ignore[no-any-return]
+        raise StopIteration
+
+    def _resume(self, error: BaseException | None) -> Any:
+        try:
+            answer = self._chain.send(None) if error is None else self._chain.throw(error)
+        except StopIteration as done:
+            return self._advanced(done)
+        except BaseException as failed:
+            leaving = self._failed(failed)
+            if leaving is failed:
+                raise
+        else:
+            return self._advanced(answer)
+        try:
+            raise leaving
+        finally:
+            del leaving
+
+
+class AsyncStream(_Stream[T], AsyncIterator[T]):
+    """
+    A guarded async generator.
+
+    Attributes:
+        outcome: What the stream ended as; `None` until it has ended.
+    """
+
+    _loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
+
+    def __aiter__(self) -> AsyncStream[T]:
+        return self
+
+    def __anext__(self) -> Awaitable[T]:
+        pull = self._pull
+        return pull.pull(self) if pull is not None else self._first()
+
+    def asend(self, value: Any) -> Awaitable[T]:
+        """Send a value into the component's generator and return the next item."""
+        return self._with(lambda source: source.asend(value))
+
+    def athrow(self, error: BaseException) -> Awaitable[T]:
+        """Raise `error` inside the component's generator and return the next item."""
+        return self._with(lambda source: source.athrow(error))
+
+    async def aclose(self) -> None:
+        """End the stream: the component's generator is closed, and everything held is given back."""
+        self._released = iter(())
+        if self._chain is not None:
+            with contextlib.suppress(_Dropped):
+                await self._resume(_Dropped())
+
+    def __del__(self) -> None:
+        chain = getattr(self, "_chain", None)
+        if chain is not None:
+            _Orphan(self._pipeline, self._begun(), chain).close(self._loop() if self._loop is not None else None)
+
+    async def _first(self) -> T:
+        if self._released is None:
+            self._loop = weakref.ref(asyncio.get_running_loop())
+            self._start()
+            pull = await self._resume(None)
+            if pull is not None:
+                return await pull.pull(self)  # type: ignore[no-any-return]
+        return self._release()
+
+    def _with(self, step: Callable[[Any], Any]) -> Awaitable[T]:
+        pull = self._pull
+        if pull is None:
+            return self._first()
+        return pull.pull(self, lambda: step(pull.source))  # type: ignore[no-any-return]
+
+    async def resumed(self, error: BaseException) -> T:
+        """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
+        if isinstance(error, StopAsyncIteration):
+            await self._resume(None)
+            raise StopAsyncIteration
+        pull = await self._resume(error)
+        return await pull.pull(self) if pull is not None else self._release()
+
+    def _release(self) -> T:
+        for item in self._released or ():
+            return item  # type: ignore[no-any-return]
+        raise StopAsyncIteration
+
+    async def _resume(self, error: BaseException | None) -> Any:
+        try:
+            answer = await _until_pull(self._chain, error)
+        except BaseException as failed:
+            leaving = self._failed(failed)
+            if leaving is failed:
+                raise
+        else:
+            return self._advanced(answer)
+        try:
+            raise leaving
+        finally:
+            del leaving
+
+
+class _Ended:
+    """A pipeline that ran to its end."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@types.coroutine
+def _until_pull(chain: Any, error: BaseException | None) -> Generator[Any, Any, Any]:
+    """Step the pipeline to its next pull or its end; what it awaits goes to the loop."""
+    try:
+        wait = chain.send(None) if error is None else chain.throw(error)
+        while not isinstance(wait, Pull):
+            try:
+                answer = yield wait
+            except BaseException as thrown:  # noqa: BLE001 - whatever the loop throws belongs to the pipeline
+                wait = chain.throw(thrown)
+            else:
+                wait = chain.send(answer)
+    except StopIteration as done:
+        return _Ended(done.value)
+    return wait
+
+
+class _Orphan:
+    """The pipeline of an async stream that was dropped without being closed."""
+
+    def __init__(self, pipeline: Pipeline, call: Call, chain: Any) -> None:
+        self._pipeline = pipeline
+        self._call = call
+        self._chain = chain
+
+    def close(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Give back what it holds: in a task on its loop, or at once where that is closed."""
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._schedule, loop)
+                return
+        try:
+            self._chain.close()
+        except RuntimeError:
+            logger.warning("a dropped stream's cleanup would have had to wait, but its event loop is closed")
+        self._pipeline.broken(self._call)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(self._close())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    async def _close(self) -> None:
+        try:
+            await _until_pull(self._chain, _Dropped())
+        except _Dropped:
+            pass
+        except Exception as error:  # noqa: BLE001 - nobody is left to be told
+            logger.warning("closing a dropped stream raised %s", type(error).__name__)
+        self._pipeline.broken(self._call)
+
+
+_closing: set[asyncio.Task[None]] = set()
+"""Tasks that close dropped streams: the loop itself keeps only weak references to its tasks."""

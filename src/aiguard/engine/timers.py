@@ -1,0 +1,163 @@
+"""
+One timer for many attempts.
+
+`loop.call_at` costs more than everything else an attempt does, and almost every timer is cancelled unfired. Here each
+loop has one heap of moments and at most one armed timer, for the earliest of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from aiguard.clock import Clock
+
+_SWEEP: Final = 64
+"""Dead entries are swept out once there are more than this many and they outnumber the live ones."""
+
+INSIST_EVERY: Final = 0.25
+"""Seconds after which a component that swallowed its cancellation is cancelled again."""
+
+
+class Watch:
+    """
+    Cancels a task at a moment, and again until it gives way; knows its own cancellation from anybody else's.
+
+    Attributes:
+        cancelled: How often it has cancelled the task.
+        done: Whether it need not fire any more.
+    """
+
+    cancelled = 0
+    done = False
+    _ours = False
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._before = task.cancelling()
+
+    def due(self, now: float) -> float | None:
+        """Cancel the task; return when to come back."""
+        self.cancelled += 1
+        self._task.cancel()
+        return now + INSIST_EVERY
+
+    def over(self) -> bool:
+        """End the watch; return whether it was this watch, and nobody else, that cancelled the task."""
+        if not self.done:
+            self.done = True
+            left = self._before
+            for _ in range(self.cancelled):
+                left = self._task.uncancel()
+            self._ours = self.cancelled > 0 and left <= self._before
+        return self._ours
+
+
+class Timers:
+    """
+    The moments of one event loop, counted on `clock`.
+
+    Attributes:
+        clock: What the moments are counted on.
+    """
+
+    __slots__ = ("_armed", "_dead", "_handle", "_heap", "_loop", "_sequence", "_thread", "clock")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self._loop = weakref.ref(loop)  # a strong one would keep every closed loop alive
+        self._thread = threading.get_ident()
+        self.clock = clock
+        self._heap: list[tuple[float, int, Any]] = []
+        self._sequence = 0
+        self._dead = 0
+        self._armed = float("inf")
+        self._handle: asyncio.TimerHandle | None = None
+
+    def running(self) -> bool:
+        """Whether this thread is inside their loop just now, as far as that can be told without asking the system."""
+        return getattr(self._loop(), "_thread_id", None) == self._thread
+
+    def current_task(self) -> asyncio.Task[Any]:
+        """Return the task that runs. Raises `RuntimeError` outside of one."""
+        task = asyncio.current_task(self._loop())
+        if task is None:
+            msg = "a guarded async function must be awaited inside a task"
+            raise RuntimeError(msg)
+        return task
+
+    def add(self, moment: float, watch: Any) -> None:
+        """Call `watch.due` at `moment`, unless it is done by then."""
+        self._sequence = sequence = self._sequence + 1  # no two watches are ever compared
+        heappush(self._heap, (moment, sequence, watch))
+        if moment < self._armed:
+            self._arm(moment)
+
+    def drop(self) -> None:
+        """Note that one watch is done before its moment."""
+        self._dead = dead = self._dead + 1
+        if dead > _SWEEP and dead * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if not entry[2].done]
+            heapify(self._heap)
+            self._dead = 0
+
+    def _arm(self, moment: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed = moment
+        loop = self._loop()
+        if loop is not None:
+            self._handle = loop.call_later(max(0.0, moment - self.clock.now()), self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        self._armed = float("inf")
+        now = self.clock.now()
+        heap = self._heap
+        while heap and (heap[0][0] <= now or heap[0][2].done):
+            watch = heappop(heap)[2]
+            if watch.done:
+                self._dead = max(0, self._dead - 1)
+                continue
+            again = watch.due(now)
+            if again is not None:
+                self.add(again, watch)
+        if heap:
+            self._arm(heap[0][0])
+
+
+class _Thread(threading.local):
+    """The timers of the loop that this thread runs; it runs one at a time."""
+
+    timers: Timers | None = None
+
+
+_thread = _Thread()
+
+
+def running_timers(clock: Clock) -> Timers:
+    """
+    Return the timers of the running loop, counted on `clock`.
+
+    `asyncio.get_running_loop` asks for the process id before Python 3.12: a system call in every attempt.
+    """
+    timers = _thread.timers
+    if timers is None or timers.clock is not clock or not timers.running():
+        timers = _thread.timers = _timers_of(asyncio.get_running_loop(), clock)
+    return timers
+
+
+_known: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Timers] = weakref.WeakKeyDictionary()
+_known_lock = threading.Lock()
+
+
+def _timers_of(loop: asyncio.AbstractEventLoop, clock: Clock) -> Timers:
+    """Return the timers of `loop`, made anew where it counts on another clock or runs in another thread."""
+    with _known_lock:
+        timers = _known.get(loop)
+        if timers is None or timers.clock is not clock or not timers.running():
+            timers = _known[loop] = Timers(loop, clock)
+    return timers

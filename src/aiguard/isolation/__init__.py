@@ -1,0 +1,1 @@
+"""Where a component runs when it does not run in its caller."""

@@ -1,0 +1,83 @@
+"""What a call ended as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+if TYPE_CHECKING:
+    from aiguard.failure import Failure
+
+T_co = TypeVar("T_co", covariant=True)
+
+Source = Literal["component", "fallback"]
+Reason = Literal["initial", "retry", "reask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    One try of the component inside a call.
+
+    Attributes:
+        number: Counted from 1.
+        reason: Why it was made: `"initial"`, `"retry"` (the one before failed) or `"reask"` (its answer was invalid).
+        failure: Why it failed; `None` if its answer left the boundary.
+        started: Seconds from the start of the call to the start of the attempt, queueing included.
+        elapsed: Seconds the attempt took, the contract's verdict included.
+    """
+
+    number: int
+    reason: Reason
+    failure: Failure | None
+    started: float
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T_co]):
+    """
+    What a call ended as.
+
+    Attributes:
+        boundary: Name of the boundary.
+        value: The answer; `None` where none left the boundary (see `ok`).
+        ok: Whether a value left the boundary, degraded or not.
+        source: Who answered: `"component"` or `"fallback"`; `None` where nobody did.
+        rung: Name of the rung that answered, or `None`.
+        failure: Why the component did not answer; `None` if it did.
+        attempts: Every try of the component, in order.
+        elapsed: Seconds the whole call took.
+        repaired: How the answer was repaired before it was accepted; `None` where it was not.
+        contract: Name of the output contract it was held to, or `None`.
+        trace_id: The trace that tells of this call, as 32 hex digits, or `None` where nothing was recorded.
+    """
+
+    boundary: str
+    value: T_co | None
+    ok: bool
+    source: Source | None
+    rung: str | None
+    failure: Failure | None
+    attempts: tuple[Attempt, ...]
+    elapsed: float
+    repaired: str | None = None
+    contract: str | None = None
+    trace_id: str | None = None
+    error: BaseException | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a rung answered instead of the component."""
+        return self.source == "fallback"
+
+    def unwrap(self) -> T_co:
+        """
+        Return the value.
+
+        Raises:
+            BoundaryError: Where no value left the boundary: the error the plain call would have raised.
+        """
+        if self.ok:
+            return cast("T_co", self.value)
+        raise cast("Any", self.error)

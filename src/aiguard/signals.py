@@ -1,0 +1,19 @@
+"""What the runtime says to the stages: never errors that leave a boundary."""
+
+from __future__ import annotations
+
+
+class Expired(Exception):  # noqa: N818 - no error
+    """A wait of the runtime reached its moment."""
+
+
+class Full(Exception):  # noqa: N818 - no error
+    """No more can be let in."""
+
+
+class Boxed(Exception):  # noqa: N818 - no error
+    """A `StopIteration` of the component's: raised through a coroutine, Python would turn it into something else."""
+
+    def __init__(self, original: StopIteration) -> None:
+        super().__init__()
+        self.original = original

@@ -1,0 +1,145 @@
+"""The attempt: one try of the component, with its own clock, and whatever it raises put into words."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from aiguard.call import logger
+from aiguard.classification import class_name, classify
+from aiguard.contract.breach import Breach
+from aiguard.errors import BoundaryError, BulkheadFullError, DeadlineExceededError, InvalidOutputError, error_for
+from aiguard.events import RunStarted
+from aiguard.failure import Failure, FailureKind
+from aiguard.signals import Boxed, Expired, Full
+
+if TYPE_CHECKING:
+    from aiguard.call import Call, Proceed
+
+_FRAMES: Final = 20
+
+_PLAIN: Final = frozenset({str, bytes, dict, list, int, float, bool, tuple, type(None)})
+"""Results that need no second look: they are no iterator and no awaitable."""
+
+
+class MisuseError(TypeError):
+    """The guarded function was called or declared in a way that cannot work: a programmer's error, never counted."""
+
+
+class AttemptStage:
+    """Run the component once and let nothing out but its answer or a `BoundaryError`."""
+
+    def __init__(self, name: str, timeout: float | None) -> None:
+        self.name = name
+        self.timeout = timeout
+
+    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: ARG002 - the innermost stage: the runtime is next
+        """Raises a `BoundaryError` for whatever the component did, `MisuseError` for a programmer's error."""
+        run = call.run
+        run.started = started = call.clock.now()
+        if call.journal.listener is not None:
+            call.report(RunStarted(run))
+        until = call.deadline
+        timeout = self.timeout
+        if timeout is not None and started + timeout < until:
+            until = started + timeout
+        try:
+            value = await call.runtime.invoke(call, until)
+        except MisuseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - this is where everything a component raises is contained
+            leaving = self.contained(error, call, until)
+        else:
+            if type(value) not in _PLAIN:
+                check_result(call, value)
+            return value
+        try:
+            raise leaving
+        finally:
+            del leaving  # its traceback holds this frame
+
+    def contained(self, error: Exception, call: Call, until: float) -> BoundaryError:
+        """Return what an attempt that ended in `error` leaves the boundary as."""
+        if type(error) is Expired:
+            return self._timed_out(call, until)
+        if type(error) is Full:
+            message = "every worker thread is busy, the abandoned ones included"
+            return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", message))
+        if isinstance(error, Breach):  # one item of a stream
+            return error_for(Failure(error.kind, "output", error.message, None, error.exception))
+        if isinstance(error, BoundaryError):
+            return self._nested(error)
+        cause = error.original if type(error) is Boxed else error
+        if type(cause) is TypeError:
+            check_bound(call, cause)
+        failure = classify(cause, call.clock)
+        if failure.kind is FailureKind.UNCLASSIFIED:
+            log_unclassified(self.name, cause)
+        leaving = error_for(failure)
+        if not isinstance(leaving, InvalidOutputError):
+            leaving.__cause__ = cause
+        return leaving
+
+    def _timed_out(self, call: Call, until: float) -> DeadlineExceededError:
+        stage, limit = ("attempt", "attempt_timeout") if until < call.deadline else ("deadline", "deadline")
+        return DeadlineExceededError(
+            Failure(FailureKind.TIMEOUT, stage, f"the component did not answer within the {limit}")
+        )
+
+    def _nested(self, error: BoundaryError) -> BoundaryError:
+        inner = error.failure
+        message = f"the boundary {error.boundary!r} inside it failed: {inner.message}"
+        leaving = type(error)(Failure(inner.kind, "component", message, inner.retry_after, error))
+        leaving.__cause__ = error
+        return leaving
+
+
+def check_bound(call: Call, error: TypeError) -> None:
+    """Raise `MisuseError` if `error` only says that the arguments do not fit the function."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is getattr(call.fn, "__code__", None):
+            return  # raised inside the function: its own affair
+        traceback = traceback.tb_next
+    try:
+        inspect.signature(call.fn).bind(*call.args, **call.kwargs)
+    except TypeError as mismatch:
+        msg = f"{_function(call)}: {mismatch}"
+        raise MisuseError(msg) from None
+    except ValueError:
+        return  # a callable without a signature: nothing can be said
+
+
+def check_result(call: Call, value: object) -> None:
+    """Raise `MisuseError` if `value` is an iterator or an awaitable: nothing has been run or checked yet then."""
+    cls = type(value)
+    if hasattr(cls, "__await__"):
+        if inspect.iscoroutine(value):
+            value.close()
+        msg = f"{_function(call)} returned an awaitable, {cls.__qualname__}: make it `async def`, or await it inside"
+        raise MisuseError(msg)
+    if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
+        if inspect.isgenerator(value):
+            value.close()
+        shape = "async_generator" if hasattr(cls, "__anext__") else "generator"
+        msg = (
+            f"{_function(call)} returned an iterator, {cls.__qualname__}: "
+            f'declare it with shape="{shape}" and a `stream` mode, or return the whole'
+        )
+        raise MisuseError(msg)
+
+
+def log_unclassified(name: str, error: BaseException) -> None:
+    """Log an exception nobody expected: its class and where it was raised, never its text."""
+    frames: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{traceback.tb_lineno} in {code.co_name}")
+        traceback = traceback.tb_next
+    where = "\n  ".join(frames[-_FRAMES:])
+    logger.error("boundary %r: unclassified exception %s, raised at\n  %s", name, class_name(error), where)
+
+
+def _function(call: Call) -> str:
+    return str(getattr(call.fn, "__qualname__", type(call.fn).__qualname__))

@@ -1,0 +1,62 @@
+"""What a stream is made of on its way through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """
+    A whole stream, held back until it is valid.
+
+    Attributes:
+        items: The items as they came; released one by one.
+        value: What the contract made of the whole; `None` before it was judged.
+    """
+
+    items: list[Any]
+    value: Any = None
+
+    def whole(self) -> Any:
+        """Return what the contract judges: text joined, other items as a list."""
+        items = self.items
+        if items and all(isinstance(item, str) for item in items):
+            return "".join(items)
+        if items and all(isinstance(item, bytes) for item in items):
+            return b"".join(items)
+        return items
+
+    def judged(self, value: Any) -> Buffered:
+        """Return the same stream with the contract's value."""
+        return Buffered(self.items, value)
+
+
+def items_of(value: object) -> list[Any]:
+    """Return a rung's answer as the items of a stream: a list or tuple item by item, anything else as one item."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def iterated(result: object) -> Iterator[Any]:
+    """Return what a guarded sync stream pulls from. Raises `TypeError` where that cannot be iterated."""
+    if not isinstance(result, Iterable):
+        msg = f"a stream was declared, but {type(result).__qualname__} cannot be iterated"
+        raise TypeError(msg)
+    return iter(result)
+
+
+def async_iterated(result: object) -> AsyncIterator[Any]:
+    """Return what a guarded async stream pulls from. Raises `TypeError` where that cannot be iterated."""
+    if isinstance(result, AsyncIterable):
+        return aiter(result)
+    if isinstance(result, list):  # the items of a rung's answer
+        return _replayed(result)
+    msg = f"an async stream was declared, but {type(result).__qualname__} cannot be iterated with `async for`"
+    raise TypeError(msg)
+
+
+async def _replayed(items: list[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item

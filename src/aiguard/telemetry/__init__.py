@@ -1,0 +1,5 @@
+"""What a boundary tells the outside: the only code that knows OpenTelemetry."""
+
+from aiguard.telemetry.configure import configure
+
+__all__ = ["configure"]

@@ -1,0 +1,157 @@
+"""
+The spans of one call.
+
+    aiguard.call ticket-triage          the whole logical call; ERROR only where an error leaves it
+    ├─ aiguard.attempt ticket-triage    each try of the component; ERROR where it failed
+    └─ aiguard.fallback rules           each rung that was asked
+
+No exception is ever recorded on a span, and no status description is an exception's text: both carry prompts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import context, trace
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
+
+from aiguard.events import BreakerMoved, OutputInvalid, Retrying, RunEnded, RunStarted
+from aiguard.telemetry import names
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+    from opentelemetry.util.types import AttributeValue
+
+    from aiguard.events import Event, Run
+    from aiguard.failure import Failure
+
+_tracer = trace.get_tracer(names.SCOPE)
+
+_UNKNOWN: Final = object()
+
+
+class SpanScope:
+    """Makes a span the current one around the code it belongs to, and only there."""
+
+    __slots__ = ("_context", "span")
+
+    def __init__(self, span: Span, parent: Context) -> None:
+        self.span = span
+        self._context = trace.set_span_in_context(span, parent)
+
+    def enter(self) -> object:
+        """Attach it to the running context."""
+        return context.attach(self._context)
+
+    def leave(self, token: object) -> None:
+        """Detach it again."""
+        context.detach(token)  # type: ignore[arg-type]
+
+
+def start_attributes(boundary: str, owner: str | None) -> dict[str, AttributeValue]:
+    """Return what every span of a call starts with: a head sampler sees nothing else."""
+    attributes: dict[str, AttributeValue] = {names.BOUNDARY: boundary}
+    if owner is not None:
+        attributes[names.OWNER] = owner
+    return attributes
+
+
+def open_trace(boundary: str, attributes: dict[str, AttributeValue]) -> CallTrace | None:
+    """Start the span of a call; `None` where nothing records and nothing needs to be passed on."""
+    if getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None:
+        return None  # no SDK yet: even a span that does nothing costs more than the rest of a call's bookkeeping
+    span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
+    if span is INVALID_SPAN:
+        return None
+    recording = span.is_recording()
+    if not recording and not span.get_span_context().is_valid:
+        return None
+    return CallTrace(span, attributes, recording=recording)
+
+
+class CallTrace:
+    """
+    Listens to one call and draws its spans.
+
+    Attributes:
+        trace_id: The trace, as 32 hex digits.
+    """
+
+    __slots__ = ("_attributes", "_context", "_recording", "_span", "trace_id")
+
+    def __init__(self, span: Span, attributes: dict[str, AttributeValue], *, recording: bool) -> None:
+        self._span = span
+        self._attributes = attributes
+        self._recording = recording
+        self._context = trace.set_span_in_context(span)
+        self.trace_id = format(span.get_span_context().trace_id, "032x")
+
+    def hear(self, event: Event) -> None:
+        """Draw what the event says."""
+        if isinstance(event, RunStarted):
+            self._start(event.run)
+        elif isinstance(event, RunEnded):
+            self._end_run(event.run, cancelled=event.cancelled)
+        elif self._recording:
+            if isinstance(event, Retrying):
+                self._span.add_event(
+                    names.RETRY_EVENT,
+                    {
+                        names.ATTEMPT_NUMBER: event.number,
+                        names.ATTEMPT_KIND: event.reason,
+                        names.RETRY_DELAY: event.delay,
+                        names.ERROR_TYPE: event.failure.kind.value,
+                    },
+                )
+            elif isinstance(event, OutputInvalid):
+                self._span.add_event(
+                    names.INVALID_EVENT,
+                    {names.CONTRACT: event.contract, names.ERROR_TYPE: event.failure.kind.value},
+                )
+            elif isinstance(event, BreakerMoved):
+                self._span.add_event(names.BREAKER_EVENT, {names.BREAKER_STATE: event.after})
+
+    def end(self, outcome: str, attempts: int, failure: Failure | None, rung: str | None, contract: str | None) -> None:
+        """End the call's span. Handled failures leave its status unset, as the semantic conventions ask."""
+        span = self._span
+        if self._recording:
+            attributes: dict[str, AttributeValue] = {names.OUTCOME: outcome, names.ATTEMPT_COUNT: attempts}
+            if contract is not None:
+                attributes[names.CONTRACT] = contract
+            if failure is not None and outcome == names.FALLBACK:
+                attributes[names.DEGRADED] = True
+                attributes[names.DEGRADED_REASON] = failure.kind.value
+                attributes[names.FALLBACK_NAME] = rung or ""
+            elif failure is not None:
+                attributes[names.ERROR_TYPE] = failure.kind.value
+                attributes[names.STAGE] = failure.stage
+                span.set_status(StatusCode.ERROR, failure.kind.value)
+            span.set_attributes(attributes)
+        span.end()
+
+    def _start(self, run: Run) -> None:
+        boundary = str(self._attributes[names.BOUNDARY])
+        if run.rung is None:
+            name = f"{names.ATTEMPT_SPAN} {boundary}"
+            attributes: dict[str, AttributeValue] = {
+                names.BOUNDARY: boundary,
+                names.ATTEMPT_NUMBER: run.number,
+                names.ATTEMPT_KIND: run.reason,
+            }
+        else:
+            name = f"{names.FALLBACK_SPAN} {run.rung}"
+            attributes = {names.BOUNDARY: boundary, names.FALLBACK_NAME: run.rung}
+        run.scope = SpanScope(_tracer.start_span(name, self._context, SpanKind.INTERNAL, attributes), self._context)
+
+    def _end_run(self, run: Run, *, cancelled: bool) -> None:
+        if not isinstance(run.scope, SpanScope):
+            return
+        span = run.scope.span
+        if span.is_recording():
+            if cancelled:
+                span.set_attribute(names.ATTEMPT_OUTCOME, names.CANCELLED)
+            elif run.failure is not None:
+                span.set_attributes({names.ERROR_TYPE: run.failure.kind.value, names.STAGE: run.failure.stage})
+                span.set_status(StatusCode.ERROR, run.failure.kind.value)
+        span.end()

@@ -1,0 +1,37 @@
+"""Fixtures: virtual time, and each behaviour over all shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiguard.testing import VirtualClock, virtual_time
+from tests.shapes import SHAPES, Harness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    """Time that passes only when everybody waits; boundaries of the test are unknown outside it."""
+    with virtual_time() as clock:
+        yield clock
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    """Each shape of guarded function in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def scenario(shape: str, clock: VirtualClock) -> Callable[..., Harness]:
+    """Make a guarded component of the shape that does what the script says."""
+
+    def make(*script: Any, **settings: Any) -> Harness:
+        name = settings.pop("name", "scenario")
+        return Harness(shape, clock, script, name, settings)
+
+    return make
