@@ -193,6 +193,8 @@ class Boundary:
 
     def _forked(self) -> None:
         """Forget the calls of the parent process: they are not here."""
+        self._state.workers.reset()
+        self._state.rung_workers.reset()
         if self._state.permits is not None:
             self._state.permits.reset()
 

@@ -13,13 +13,12 @@ import inspect
 import math
 import threading
 import types
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name
-from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, Patience, enter, given_up
+from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, Patience, given_up
 from aiguard.engine.timers import Watch, running_timers
 from aiguard.isolation.thread import Job, Workers
 from aiguard.signals import Boxed, Expired
@@ -73,7 +72,7 @@ def surface(pull: Pull) -> Generator[Pull, None, None]:
 class AsyncPull(Pull):
     """Pulls on the loop; one timer serves the whole stream."""
 
-    __slots__ = ("_armed", "_next", "_scope", "_task", "_timers", "_watch", "done", "source")
+    __slots__ = ("_armed", "_cancelling", "_next", "_scope", "_task", "_timers", "_watch", "done", "source")
 
     def __init__(self, source: AsyncIterator[Any], call: Call, until: float) -> None:
         super().__init__(call, until)
@@ -94,7 +93,8 @@ class AsyncPull(Pull):
         if not timers.running():
             self._timers = timers = running_timers(clock)
             self._armed = False
-        self._task = timers.current_task()
+        self._task = task = timers.current_task()
+        self._cancelling = task.cancelling()
         self._began = began
         if not self._armed and left < math.inf:
             self._armed = True
@@ -138,10 +138,8 @@ class AsyncPull(Pull):
         moment = began + self._left
         if now < moment:
             return moment
-        if self._task is not None:
-            self._watch = watch = Watch(self._task)
-            return watch.due(now)
-        return None
+        self._watch = watch = Watch(self._task, self._cancelling)
+        return watch.due(now)
 
     async def close(self) -> None:
         """Close the source; its cleanup may await, for a while."""
@@ -152,7 +150,8 @@ class AsyncPull(Pull):
         if close is None:
             return
         timers = running_timers(self._clock)
-        watch = Watch(timers.current_task())
+        task = timers.current_task()
+        watch = Watch(task, task.cancelling())
         timers.add(self._clock.now() + CLOSING_GRACE, watch)
         try:
             closing = close()
@@ -232,7 +231,7 @@ class ThreadPull(Pull):
         self._error: BaseException | None = None
         self._sent: Callable[[], Any] | None = None
         self.source: Any = None
-        self._job = Job(self._serve, self._ready.release, partial(enter, call, until))
+        self._job = Job(self._serve, (), {}, (until, call.clock), call.run.scope, self._ready.release)
         workers.start(self._job)
         self._demanded(None)  # the component is called here, so that its errors come before the first item
 

@@ -47,13 +47,6 @@ class SystemPatience:
 SYSTEM_PATIENCE: Patience = SystemPatience()
 
 
-def enter(call: Call, until: float) -> None:
-    """Put deadline and span in force in a context of its own, which needs no undoing."""
-    deadline.current.set((until, call.clock))
-    if call.run.scope is not None:
-        call.run.scope.enter()
-
-
 class Ladder:
     """What every runtime does for rungs; their threads are never the component's, which may all hang."""
 
@@ -91,7 +84,8 @@ class AsyncRuntime(Ladder):
         """Await the component; its task is cancelled at `until`, and again until it gives way."""
         clock = call.clock
         timers = running_timers(clock)
-        watch = Watch(timers.current_task())
+        task = timers.current_task()
+        watch = Watch(task, task.cancelling())
         timers.add(until, watch)
         token = deadline.current.set((until, clock))
         scope = call.run.scope
@@ -120,11 +114,7 @@ class AsyncRuntime(Ladder):
         """Run a plain function in a worker thread of the ladder."""
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
-        job = Job(
-            partial(call.fn, *call.args, **call.kwargs),
-            partial(_wake, loop, ended),
-            partial(enter, call, until),
-        )
+        job = Job(call.fn, call.args, call.kwargs, (until, call.clock), call.run.scope, partial(_wake, loop, ended))
         workers = self._rung_workers
         workers.start(job)
         timer = loop.call_later(max(0.0, until - call.clock.now()), _resolve, ended, False)  # noqa: FBT003 - a result
@@ -202,7 +192,7 @@ class BlockingRuntime(Ladder):
     def _run_in(self, workers: Workers, call: Call, until: float) -> Any:
         ended = threading.Lock()
         ended.acquire()
-        job = Job(partial(call.fn, *call.args, **call.kwargs), ended.release, partial(enter, call, until))
+        job = Job(call.fn, call.args, call.kwargs, (until, call.clock), call.run.scope, ended.release)
         workers.start(job)
         try:
             in_time = self._patience.hold(ended, until - call.clock.now(), workers)

@@ -27,6 +27,10 @@ class Watch:
     """
     Cancels a task at a moment, and again until it gives way; knows its own cancellation from anybody else's.
 
+    Args:
+        task: The task.
+        before: How many cancellations it had pending when the watch began.
+
     Attributes:
         cancelled: How often it has cancelled the task.
         done: Whether it need not fire any more.
@@ -36,9 +40,9 @@ class Watch:
     done = False
     _ours = False
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
+    def __init__(self, task: asyncio.Task[Any], before: int) -> None:
         self._task = task
-        self._before = task.cancelling()
+        self._before = before
 
     def due(self, now: float) -> float | None:
         """Cancel the task; return when to come back."""

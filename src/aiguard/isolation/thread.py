@@ -7,17 +7,18 @@ until it really ends: it keeps its permit, and no more than `limit` are ever ali
 
 from __future__ import annotations
 
-import os
 import threading
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard import deadline
 from aiguard.signals import Full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.events import Release
+    from aiguard.clock import Clock
+    from aiguard.events import Release, Scope
 
 IDLE_SECONDS: Final = 10.0
 """An idle worker ends after this: long enough for a steady trickle, short enough to give its memory back."""
@@ -27,32 +28,56 @@ DEFAULT_LIMIT: Final = 64
 
 
 class Job:
-    """One function to be run by a worker, and what became of it."""
+    """
+    One function to be run by a worker in its caller's context, and what became of it.
+
+    Args:
+        fn: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        frame: The deadline that it sees, and the clock that is counted on.
+        scope: The span that it runs in.
+        notify: Called in the worker once it is done, unless its caller has walked away.
+    """
 
     __slots__ = (
-        "_abandoned",
+        "_args",
         "_context",
-        "_ended",
-        "_enter",
         "_error",
         "_fn",
-        "_lock",
-        "_notify",
-        "_releases",
+        "_frame",
+        "_kwargs",
+        "_scope",
         "_value",
+        "abandoned",
+        "crew",
+        "ended",
+        "notify",
+        "releases",
     )
 
-    def __init__(self, fn: Callable[[], Any], notify: Callable[[], object], enter: Callable[[], object]) -> None:
+    crew: Workers
+
+    def __init__(  # noqa: PLR0917 - positional for speed
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        frame: tuple[float, Clock],
+        scope: Scope | None,
+        notify: Callable[[], object],
+    ) -> None:
         self._fn = fn
-        self._notify = notify
-        self._enter = enter
-        self._context: Context = copy_context()
-        self._lock = threading.Lock()
-        self._ended = False
-        self._abandoned = False
-        self._releases: list[Release] = []
-        self._value: Any = None
+        self._args = args
+        self._kwargs = kwargs
+        self._frame = frame
+        self._scope = scope
+        self._context = copy_context()
         self._error: BaseException | None = None
+        self.notify = notify
+        self.ended = False
+        self.abandoned = False
+        self.releases: list[Release] = []
 
     def result(self) -> Any:
         """Return what the function returned or raise what it raised, KeyboardInterrupt and SystemExit included."""
@@ -64,42 +89,27 @@ class Job:
         finally:
             del error  # the traceback holds this frame: without this, a reference cycle
 
-    def abandon(self) -> bool:
-        """Walk away; `False` if the job ended first."""
-        with self._lock:
-            self._abandoned = not self._ended
-        return self._abandoned
-
     def when_ended(self, release: Release) -> None:
         """Call `release` once the thread is done with this job; at once if it is already."""
-        with self._lock:
-            if not self._ended:
-                self._releases.append(release)
-                return
-        release()
+        if not self.crew.postpone(self, release):
+            release()
 
     def run(self) -> None:
-        """Run the function in the caller's context."""
+        """Run the function; keep what it returns or raises."""
         try:
             self._value = self._context.run(self._entered)
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, whatever it is
             self._error = error
 
-    def finish(self) -> bool:
-        """Tell the caller, or release what it left behind; return whether it had walked away."""
-        with self._lock:
-            self._ended = True
-        if not self._abandoned:
-            self._notify()
-            return False
+    def forget(self) -> None:
+        """Drop what nobody will ask for."""
         self._value = self._error = None
-        for release in self._releases:
-            release()
-        return True
 
     def _entered(self) -> Any:
-        self._enter()
-        return self._fn()
+        deadline.current.set(self._frame)
+        if self._scope is not None:
+            self._scope.enter()
+        return self._fn(*self._args, **self._kwargs)
 
 
 class _Worker(threading.Thread):
@@ -143,10 +153,10 @@ class Workers:
     def __init__(self, name: str, limit: int | None) -> None:
         self.name = name
         self.limit = DEFAULT_LIMIT if limit is None else limit
-        self._reset()
+        self.reset()
 
-    def _reset(self) -> None:
-        self._process = os.getpid()
+    def reset(self) -> None:
+        """Start afresh: in a forked process, where the parent's threads are not."""
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self.alive = 0
@@ -160,8 +170,7 @@ class Workers:
 
     def start(self, job: Job) -> None:
         """Run `job` in a worker. Raises `Full` where all are busy."""
-        if self._process != os.getpid():
-            self._reset()  # forked: the parent's threads are not here
+        job.crew = self
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is None:
@@ -181,17 +190,33 @@ class Workers:
     def leave(self, job: Job) -> bool:
         """Walk away from `job`; `False` if it ended first."""
         with self._lock:
-            left = job.abandon()
-            self.abandoned += left
-        return left
+            if job.ended:
+                return False
+            job.abandoned = True
+            self.abandoned += 1
+        return True
+
+    def postpone(self, job: Job, release: Release) -> bool:
+        """Keep `release` for the end of `job`; `False` if that is past."""
+        with self._lock:
+            if job.ended:
+                return False
+            job.releases.append(release)
+        return True
 
     def rest(self, worker: _Worker, job: Job) -> None:
         """Take `worker` back, before anybody hears that its job is done."""
         with self._lock:
             self._idle.append(worker)
-        if job.finish():
-            with self._lock:
+            job.ended = True
+            if job.abandoned:
                 self.abandoned -= 1
+        if not job.abandoned:
+            job.notify()
+            return
+        job.forget()
+        for release in job.releases:
+            release()
 
     def retire(self, worker: _Worker) -> bool:
         """Let an idle worker end; `False` if a job is on its way to it."""
