@@ -55,12 +55,24 @@ class Runtime(Protocol):
 
 
 class Journal:
-    """What one call leaves behind, shared by all its narrowed forms."""
+    """
+    What one call leaves behind, shared by all its narrowed forms.
+
+    Attributes:
+        begun: When it began.
+        listener: Who hears of it.
+        runs: Its attempts so far.
+        delivered: How many items of a stream the caller has.
+        rung: Name of the rung that answered.
+        failure: Why a rung had to.
+        shortened: Whether a caller's deadline, not the boundary's own, set the moment by which it is over.
+    """
 
     # class attributes: most calls set none of them
     delivered = 0
     rung: str | None = None
     failure: Failure | None = None
+    shortened = False
 
     def __init__(self, begun: float, listener: Listener | None) -> None:
         self.begun = begun
@@ -77,14 +89,13 @@ class Call:
         args: Its positional arguments.
         kwargs: Its keyword arguments.
         deadline: The absolute moment, on `clock`, by which this part of the call is over.
-        shortened: Whether a caller's deadline, not the boundary's own, set that moment.
         clock: Where stages read time and chance.
         runtime: What waits.
         journal: What the call leaves behind.
         run: The attempt under way; outside the retry stage, the first one to come.
     """
 
-    __slots__ = ("args", "clock", "deadline", "fn", "journal", "kwargs", "run", "runtime", "shortened")
+    __slots__ = ("args", "clock", "deadline", "fn", "journal", "kwargs", "run", "runtime")
 
     def __init__(  # noqa: PLR0917 - positional for speed
         self,
@@ -92,7 +103,6 @@ class Call:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         deadline: float,
-        shortened: bool,  # noqa: FBT001
         clock: Clock,
         runtime: Runtime,
         journal: Journal,
@@ -102,7 +112,6 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.deadline = deadline
-        self.shortened = shortened
         self.clock = clock
         self.runtime = runtime
         self.journal = journal
@@ -115,7 +124,6 @@ class Call:
             self.args,
             self.kwargs,
             deadline,
-            self.shortened,
             self.clock,
             self.runtime,
             self.journal,
@@ -129,7 +137,6 @@ class Call:
             self.args,
             self.kwargs,
             self.deadline,
-            self.shortened,
             self.clock,
             self.runtime,
             self.journal,
@@ -143,7 +150,6 @@ class Call:
             args,
             kwargs,
             self.deadline,
-            self.shortened,
             self.clock,
             self.runtime,
             self.journal,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _K = FailureKind
 
 _CHAIN_LIMIT: Final = 8
+
+_STATUS_TYPES: Final = (int, HTTPStatus)  # no flag, and no subclass that could do anything when compared
 
 _TRANSPORTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
 
@@ -55,6 +58,7 @@ BY_CODE: Final[dict[str, FailureKind]] = {
     "content_filter": _K.CONTENT_FILTER,
     "content_policy_violation": _K.CONTENT_FILTER,
     "model_not_found": _K.NOT_FOUND,
+    "DeploymentNotFound": _K.NOT_FOUND,
     "overloaded_error": _K.OVERLOADED,
     "server_is_overloaded": _K.OVERLOADED,
     "service_unavailable": _K.OVERLOADED,
@@ -80,14 +84,22 @@ CLIENTS: Final = frozenset({"openai", "anthropic", "google", "aiohttp", "request
 
 def classify(error: BaseException, clock: Clock) -> Failure:
     """Return the failure that `error`, raised by a component, amounts to. Never raises, never reads a message."""
+    try:
+        failure = _known(error, clock)
+    except Exception:  # noqa: BLE001 - an exception that cannot even be looked at: hostile, or nested past recursion
+        failure = None
+    return failure or Failure(_K.UNCLASSIFIED, "component", f"the component raised {class_name(error)}", None, error)
+
+
+def _known(error: BaseException, clock: Clock) -> Failure | None:
     for link in _chain(error):
-        kind = _kind_of(link)
+        kind = _kind_if_readable(link)
         if kind is not None:
             status = status_of(link)
             http = f" (HTTP {status})" if status is not None else ""
             message = f"the component raised {class_name(error)}{http}"
             return Failure(kind, "component", message, retry_after_of(link, clock), error)
-    return Failure(_K.UNCLASSIFIED, "component", f"the component raised {class_name(error)}", None, error)
+    return None
 
 
 def class_name(error: BaseException) -> str:
@@ -105,14 +117,16 @@ def status_of(error: BaseException) -> int | None:
     ):
         for name in names:
             value = _read(holder, name)
-            if type(value) is int and 100 <= value <= 599:  # noqa: PLR2004 - the range of HTTP statuses
-                return value
+            if type(value) in _STATUS_TYPES and 100 <= value <= 599:  # noqa: PLR2004 - the range of HTTP statuses
+                return int(value)
     return None
 
 
 def retry_after_of(error: BaseException, clock: Clock) -> float | None:
     """Return the seconds that a server asked to wait, from `retry-after-ms` or `retry-after` (RFC 9110 §10.2.3)."""
     headers = _read(_read(error, "response"), "headers")
+    if headers is None:
+        headers = _read(error, "headers")  # aiohttp and urllib
     if headers is None:
         return None
     try:
@@ -133,6 +147,13 @@ def retry_after_of(error: BaseException, clock: Clock) -> float | None:
 
 def _sane(seconds: float) -> float | None:
     return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None  # noqa: PLR0124 - NaN
+
+
+def _kind_if_readable(error: BaseException) -> FailureKind | None:
+    try:
+        return _kind_of(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot be looked at, or groups without end, is none we know
+        return None
 
 
 def _kind_of(error: BaseException) -> FailureKind | None:

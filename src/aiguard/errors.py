@@ -27,8 +27,6 @@ import pybreaker
 from aiguard.failure import INVALID_OUTPUTS, Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiguard.outcome import Outcome
 
 
@@ -56,7 +54,7 @@ class BoundaryError(Exception):
         where = f"boundary {self.boundary!r}: " if self.boundary else ""
         return f"{where}{self.failure.kind}: {self.failure.message}"
 
-    def __reduce__(self) -> tuple[Callable[..., BoundaryError], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # an SDK's exception often cannot be pickled, and may hold content: it stays in its process
         return (_rebuild, (type(self), replace(self.failure, exception=None), self.boundary))
 
@@ -123,6 +121,9 @@ class StreamInterruptedError(BoundaryError):
     ) -> None:
         super().__init__(failure, boundary=boundary, outcome=outcome)
         self.delivered = delivered
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"delivered": self.delivered})
 
 
 class ComponentError(BoundaryError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Outcome(Generic[T_co]):
         elapsed: Seconds the whole call took.
         repaired: How the answer was repaired before it was accepted; `None` where it was not.
         contract: Name of the output contract it was held to, or `None`.
+        error: What the plain call raises in this case; `None` where a value left.
         trace_id: The trace that tells of this call, as 32 hex digits, or `None` where nothing was recorded.
     """
 
@@ -64,7 +65,7 @@ class Outcome(Generic[T_co]):
     repaired: str | None = None
     contract: str | None = None
     trace_id: str | None = None
-    error: BaseException | None = None
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def degraded(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypedDict
 
@@ -92,7 +92,10 @@ class Retry(_Settings):
     def _kinds(cls, value: object) -> object:
         if callable(value):
             return value
-        kinds = frozenset(FailureKind(kind) for kind in ([value] if isinstance(value, str) else value))  # type: ignore[attr-defined]
+        if not isinstance(value, Iterable):
+            msg = "must be a set of failure kinds or one tenacity `retry_*` object"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic asks for a ValueError
+        kinds = frozenset(FailureKind(kind) for kind in ([value] if isinstance(value, str) else value))
         refused = sorted(kinds & (REJECTIONS | INVALID_OUTPUTS | {FailureKind.DEADLINE_EXHAUSTED}))
         if refused:
             msg = f"{', '.join(refused)} cannot be retried: an invalid answer is asked for again with `reask`"

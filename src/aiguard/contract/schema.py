@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,6 +111,8 @@ def compile_schema(schema: Any) -> Schema:
 
 
 def _compile(schema: Any) -> Schema:
+    if inspect.isroutine(schema):  # pydantic would call it with the answer as its arguments
+        raise PolicyError("a function is no type; one that judges a valid value goes into OutputContract(checks=[…])")
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(schema)
         if not adapter.pydantic_complete:
@@ -118,7 +121,8 @@ def _compile(schema: Any) -> Schema:
     except PolicyError:
         raise
     except Exception as error:
-        raise PolicyError(f"pydantic cannot make a validator of it: {error}") from error
+        reason = str(error).partition("\n")[0]  # what follows is advice on pydantic
+        raise PolicyError(f"pydantic cannot make a validator of it: {reason}") from error
 
 
 @lru_cache(maxsize=512)

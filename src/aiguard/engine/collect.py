@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiguard.call import logger
+from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
 from aiguard.failure import FailureKind
 from aiguard.stream import Buffered, async_iterated, iterated
@@ -32,6 +36,7 @@ class _Size:
 def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buffered]:
     """Return `fn` as a function that gives its whole stream."""
 
+    @functools.wraps(fn, updated=())
     def whole(*args: Any, **kwargs: Any) -> Buffered:
         items: list[Any] = []
         size = _Size(max_bytes)
@@ -43,15 +48,19 @@ def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buff
         finally:
             close = getattr(source, "close", None)
             if close is not None:
-                close()
+                try:
+                    close()
+                except Exception as error:  # noqa: BLE001 - the whole is here already, or an error that says more
+                    _log_cleanup(error)
         return Buffered(items)
 
-    return whole
+    return _as(whole, fn)
 
 
 def collect_async(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Coroutine[Any, Any, Buffered]]:
     """Return `fn` as an async function that gives its whole stream."""
 
+    @functools.wraps(fn, updated=())
     async def whole(*args: Any, **kwargs: Any) -> Buffered:
         items: list[Any] = []
         size = _Size(max_bytes)
@@ -62,9 +71,26 @@ def collect_async(fn: Callable[..., Any], max_bytes: int | None) -> Callable[...
                 size.add(item)
                 items.append(item)
         finally:
-            close = getattr(source, "aclose", None)
+            close = getattr(source, "aclose", None) or getattr(source, "close", None)
             if close is not None:
-                await close()
+                try:
+                    closing = close()
+                    if inspect.isawaitable(closing):
+                        await closing
+                except Exception as error:  # noqa: BLE001 - the whole is here already, or an error that says more
+                    _log_cleanup(error)
         return Buffered(items)
 
-    return whole
+    return _as(whole, fn)
+
+
+def _as(whole: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `whole` with the signature and the name of `fn`, so that arguments are held against those."""
+    shown: Any = partial(whole)  # has no code of its own: a TypeError is not taken for one that `fn` raised
+    shown.__wrapped__ = fn
+    shown.__qualname__ = getattr(fn, "__qualname__", type(fn).__qualname__)
+    return shown  # type: ignore[no-any-return]
+
+
+def _log_cleanup(error: Exception) -> None:
+    logger.warning("a stream's cleanup raised %s", class_name(error))

@@ -27,7 +27,7 @@ from aiguard.stages.gate import GateStage
 from aiguard.stages.output import OutputStage
 from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
-from aiguard.telemetry import names
+from aiguard.telemetry import events, names
 from aiguard.telemetry.spans import CallTrace, open_trace
 
 if TYPE_CHECKING:
@@ -106,10 +106,12 @@ class Pipeline:
         if surrounding is not None and surrounding[0] < moment and surrounding[1] is clock:
             moment = surrounding[0]
             shortened = True
-        trace = open_trace(self.state.span_name, self.state.attributes)
+        journal = Journal(begun, open_trace(self.state.span_name, self.state.attributes))
+        if shortened:
+            journal.shortened = True
         if self.form is Form.BUFFER:
             fn = collected(fn, self.shape, self.state.max_bytes)
-        return Call(fn, args, kwargs, moment, shortened, clock, self.runtime, Journal(begun, trace), Run())
+        return Call(fn, args, kwargs, moment, clock, self.runtime, journal, Run())
 
     def answered(self, call: Call) -> None:
         """End a call whose value left the boundary."""
@@ -122,7 +124,7 @@ class Pipeline:
             outcome = names.FALLBACK
             self.state.metrics.ended(outcome, elapsed, journal.runs, journal.failure)
             if journal.failure is not None:
-                self.state.tell_degraded(self.name, journal.failure, journal.rung)
+                events.degraded(self.name, journal.failure, journal.rung, _context(call))
         if journal.listener is not None:
             self._end_trace(call, outcome, journal.failure)
 
@@ -134,6 +136,7 @@ class Pipeline:
         failure = error.failure
         outcome = names.REJECTED if isinstance(error, RejectedError) else names.ERROR
         self.state.metrics.ended(outcome, call.clock.now() - journal.begun, journal.runs, failure)
+        events.left(self.name, failure, _context(call))
         self._end_trace(call, outcome, failure)
         error.boundary = self.name
         leaving: Exception = error
@@ -185,6 +188,12 @@ class Pipeline:
         if isinstance(trace, CallTrace):
             contract = self.state.judge.name if self.state.judge is not None else None
             trace.end(outcome, len(call.journal.runs), failure, call.journal.rung, contract)
+
+
+def _context(call: Call) -> Any:
+    """Return what ties a log event to the call's trace."""
+    trace = call.journal.listener
+    return trace.context if isinstance(trace, CallTrace) else None
 
 
 def value_of(answer: Any) -> Any:

@@ -9,17 +9,19 @@ runs only while somebody waits for the component, never while the consumer takes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import math
 import threading
 import types
+from asyncio import current_task
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, Patience, given_up
-from aiguard.engine.timers import Watch, running_timers
+from aiguard.engine.timers import NO_TASK, Watch, running_timers
 from aiguard.isolation.thread import Job, Workers
 from aiguard.signals import Boxed, Expired
 from aiguard.stream import async_iterated, iterated
@@ -27,7 +29,7 @@ from aiguard.stream import async_iterated, iterated
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
-    from aiguard.call import Call, Journal
+    from aiguard.call import Call
 
 CLOSING_GRACE: Final = 1.0
 """Seconds that a stream's own cleanup may take once nobody wants its items any more."""
@@ -41,26 +43,31 @@ class Consumer(Protocol):
 
     Attributes:
         judge: What each item must pass.
-        journal: Where items are counted.
     """
 
     judge: Callable[[Any], Any] | None
-    journal: Journal
 
     def resumed(self, error: BaseException) -> Any:
         """Let the pipeline go on with `error`; return the next item, from wherever it comes, or end the stream."""
 
 
 class Pull:
-    """What items are pulled from."""
+    """
+    What items are pulled from.
 
-    __slots__ = ("_began", "_call", "_clock", "_left")
+    Attributes:
+        hasty: Whether closing must not wait for the source: nobody closes it, the stream was just dropped.
+    """
+
+    __slots__ = ("_began", "_call", "_clock", "_journal", "_left", "hasty")
 
     def __init__(self, call: Call, until: float) -> None:
         self._call = call
         self._clock = call.clock
+        self._journal = call.journal
         self._left = until - call.clock.now()
         self._began: float | None = None
+        self.hasty = False
 
 
 @types.coroutine
@@ -72,13 +79,16 @@ def surface(pull: Pull) -> Generator[Pull, None, None]:
 class AsyncPull(Pull):
     """Pulls on the loop; one timer serves the whole stream."""
 
-    __slots__ = ("_armed", "_cancelling", "_next", "_scope", "_task", "_timers", "_watch", "done", "source")
+    _task: asyncio.Task[Any]
+
+    __slots__ = ("_armed", "_cancelling", "_loop", "_next", "_scope", "_task", "_timers", "_watch", "done", "source")
 
     def __init__(self, source: AsyncIterator[Any], call: Call, until: float) -> None:
         super().__init__(call, until)
         self.source = source
         self._next = source.__anext__
         self._timers = running_timers(self._clock)
+        self._loop = self._timers.loop
         self._scope = call.run.scope
         self._watch: Watch | None = None
         self._armed = False  # a rung's items are there already: they need no timer
@@ -89,16 +99,15 @@ class AsyncPull(Pull):
         clock = self._clock
         began = clock.now()
         left = self._left
-        timers = self._timers
-        if not timers.running():
-            self._timers = timers = running_timers(clock)
-            self._armed = False
-        self._task = task = timers.current_task()
+        task = current_task(self._loop)
+        if task is None:
+            raise RuntimeError(NO_TASK)
+        self._task = task
         self._cancelling = task.cancelling()
         self._began = began
         if not self._armed and left < math.inf:
             self._armed = True
-            timers.add(began + left, self)
+            self._timers.add(began + left, self)
         try:
             token = deadline.current.set((began + left, clock))
             scope = self._scope
@@ -115,7 +124,7 @@ class AsyncPull(Pull):
                 raise Expired  # noqa: TRY301 - to the pipeline, as everything else
             if stream.judge is not None:
                 item = stream.judge(item)
-            stream.journal.delivered += 1
+            self._journal.delivered += 1
             return item
         except BaseException as error:  # noqa: BLE001 - the pipeline's stages know what is theirs
             caught = error
@@ -150,9 +159,7 @@ class AsyncPull(Pull):
         if close is None:
             return
         timers = running_timers(self._clock)
-        task = timers.current_task()
-        watch = Watch(task, task.cancelling())
-        timers.add(self._clock.now() + CLOSING_GRACE, watch)
+        watch = timers.watch(self._clock.now() + CLOSING_GRACE)
         try:
             closing = close()
             if inspect.isawaitable(closing):
@@ -164,8 +171,7 @@ class AsyncPull(Pull):
                 raise
             logger.warning("a stream's cleanup took longer than %g s", CLOSING_GRACE)
         finally:
-            watch.over()
-            timers.drop()
+            timers.end(watch)
 
 
 class InlinePull(Pull):
@@ -199,7 +205,7 @@ class InlinePull(Pull):
                 raise Expired  # noqa: TRY301 - to the pipeline, as everything else
             if stream.judge is not None:
                 item = stream.judge(item)
-            stream.journal.delivered += 1
+            self._journal.delivered += 1
             return item
         except BaseException as error:  # noqa: BLE001 - the pipeline's stages know what is theirs
             caught = error
@@ -241,7 +247,7 @@ class ThreadPull(Pull):
             item = self._demanded(sent if sent is not None else self.source.__next__)
             if stream.judge is not None:
                 item = stream.judge(item)
-            stream.journal.delivered += 1
+            self._journal.delivered += 1
             return item
         except BaseException as error:  # noqa: BLE001 - the pipeline's stages know what is theirs
             caught = error
@@ -297,7 +303,8 @@ class ThreadPull(Pull):
         self._closing = True
         if self._workers.leave(self._job):
             self._call.run.abandoned = self._job
-        self._demand.release()  # once it comes back from the component, the worker finds that it may go
+        with contextlib.suppress(RuntimeError):  # the worker has not even seen the last demand: it finds out then
+            self._demand.release()  # once it comes back from the component, the worker finds that it may go
 
     def close(self) -> None:
         """Close the source in its own thread and let the thread go."""
@@ -305,8 +312,9 @@ class ThreadPull(Pull):
             return
         self._closing = True
         self._demand.release()
-        if not self._patience.hold(self._ready, CLOSING_GRACE, self._workers):
-            logger.warning("a stream's cleanup took longer than %g s", CLOSING_GRACE)
+        if self.hasty or not self._patience.hold(self._ready, CLOSING_GRACE, self._workers):
+            if not self.hasty:
+                logger.warning("a stream's cleanup took longer than %g s", CLOSING_GRACE)
             if self._workers.leave(self._job):
                 self._call.run.abandoned = self._job
 

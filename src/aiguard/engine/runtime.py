@@ -84,9 +84,7 @@ class AsyncRuntime(Ladder):
         """Await the component; its task is cancelled at `until`, and again until it gives way."""
         clock = call.clock
         timers = running_timers(clock)
-        task = timers.current_task()
-        watch = Watch(task, task.cancelling())
-        timers.add(until, watch)
+        watch = timers.watch(until)
         token = deadline.current.set((until, clock))
         scope = call.run.scope
         scope_token = scope.enter() if scope is not None else None
@@ -99,8 +97,7 @@ class AsyncRuntime(Ladder):
                 raise Boxed(error) from error
             raise
         finally:
-            watch.over()
-            timers.drop()
+            timers.end(watch)
             if scope is not None:
                 scope.leave(scope_token)
             deadline.current.reset(token)

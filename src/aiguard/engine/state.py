@@ -11,7 +11,7 @@ from aiguard.isolation.thread import Workers
 from aiguard.stages.breaker import CircuitBreaker
 from aiguard.stages.bulkhead import Permits
 from aiguard.switch import Switch
-from aiguard.telemetry import events, names
+from aiguard.telemetry import names
 from aiguard.telemetry.metrics import BoundaryMetrics
 from aiguard.telemetry.spans import start_attributes
 
@@ -66,8 +66,6 @@ class State:
         "switch",
         "workers",
     )
-
-    tell_degraded = staticmethod(events.degraded)
 
     def __init__(self, name: str, policy: Policy) -> None:
         """Raises `PolicyError` where the output contract cannot be compiled."""

@@ -43,12 +43,10 @@ class _Stream(Generic[T]):
         self._released: Iterator[Any] | None = None
         judge = pipeline.state.judge
         self.judge = judge.judge if judge is not None and pipeline.form is Form.PASSTHROUGH else None
-        self.journal: Any = None
         self.outcome: Outcome[Any] | None = None
 
     def _start(self) -> None:
         self._call = call = self._pipeline.open(*self._begin_with)
-        self.journal = call.journal
         self._chain = self._pipeline.chain(call)
 
     def _advanced(self, answer: Any) -> Any:
@@ -114,6 +112,8 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def __del__(self) -> None:
         if getattr(self, "_chain", None) is not None:
+            if self._pull is not None:
+                self._pull.hasty = True
             self.close()
 
     def _first(self) -> T:

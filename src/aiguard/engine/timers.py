@@ -61,19 +61,23 @@ class Watch:
         return self._ours
 
 
+NO_TASK: Final = "a guarded async function must be awaited inside a task, on the event loop it began on"
+
+
 class Timers:
     """
     The moments of one event loop, counted on `clock`.
 
     Attributes:
         clock: What the moments are counted on.
+        thread: The thread that runs the loop.
     """
 
-    __slots__ = ("_armed", "_dead", "_handle", "_heap", "_loop", "_sequence", "_thread", "clock")
+    __slots__ = ("_armed", "_dead", "_handle", "_heap", "_loop", "_sequence", "clock", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._loop = weakref.ref(loop)  # a strong one would keep every closed loop alive
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self.clock = clock
         self._heap: list[tuple[float, int, Any]] = []
         self._sequence = 0
@@ -81,17 +85,31 @@ class Timers:
         self._armed = float("inf")
         self._handle: asyncio.TimerHandle | None = None
 
-    def running(self) -> bool:
-        """Whether this thread is inside their loop just now, as far as that can be told without asking the system."""
-        return getattr(self._loop(), "_thread_id", None) == self._thread
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop, while there is one."""
+        return self._loop()
 
-    def current_task(self) -> asyncio.Task[Any]:
-        """Return the task that runs. Raises `RuntimeError` outside of one."""
+    def watch(self, moment: float) -> Watch:
+        """Return a watch over the running task, due at `moment`; it must be ended."""
         task = asyncio.current_task(self._loop())
         if task is None:
-            msg = "a guarded async function must be awaited inside a task"
-            raise RuntimeError(msg)
-        return task
+            raise RuntimeError(NO_TASK)
+        watch = Watch(task, task.cancelling())
+        self._sequence = sequence = self._sequence + 1  # no two watches are ever compared
+        heappush(self._heap, (moment, sequence, watch))
+        if moment < self._armed:
+            self._arm(moment)
+        return watch
+
+    def end(self, watch: Watch) -> None:
+        """End a watch, most often before its moment."""
+        if watch.cancelled:
+            watch.over()
+        watch.done = True
+        self._dead = dead = self._dead + 1
+        if dead > _SWEEP:
+            self._sweep()
 
     def add(self, moment: float, watch: Any) -> None:
         """Call `watch.due` at `moment`, unless it is done by then."""
@@ -103,7 +121,11 @@ class Timers:
     def drop(self) -> None:
         """Note that one watch is done before its moment."""
         self._dead = dead = self._dead + 1
-        if dead > _SWEEP and dead * 2 > len(self._heap):
+        if dead > _SWEEP:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        if self._dead * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if not entry[2].done]
             heapify(self._heap)
             self._dead = 0
@@ -149,7 +171,12 @@ def running_timers(clock: Clock) -> Timers:
     `asyncio.get_running_loop` asks for the process id before Python 3.12: a system call in every attempt.
     """
     timers = _thread.timers
-    if timers is None or timers.clock is not clock or not timers.running():
+    if (
+        timers is None
+        or timers.clock is not clock
+        # set while the loop runs, in this thread; a kind of loop without it is asked for each time
+        or getattr(timers._loop(), "_thread_id", None) != timers.thread  # noqa: SLF001 - same file
+    ):
         timers = _thread.timers = _timers_of(asyncio.get_running_loop(), clock)
     return timers
 
@@ -162,6 +189,6 @@ def _timers_of(loop: asyncio.AbstractEventLoop, clock: Clock) -> Timers:
     """Return the timers of `loop`, made anew where it counts on another clock or runs in another thread."""
     with _known_lock:
         timers = _known.get(loop)
-        if timers is None or timers.clock is not clock or not timers.running():
+        if timers is None or timers.clock is not clock or timers.thread != threading.get_ident():
             timers = _known[loop] = Timers(loop, clock)
     return timers

@@ -97,8 +97,9 @@ class AttemptStage:
 def check_bound(call: Call, error: TypeError) -> None:
     """Raise `MisuseError` if `error` only says that the arguments do not fit the function."""
     traceback = error.__traceback__
+    code = getattr(inspect.unwrap(call.fn), "__code__", None)
     while traceback is not None:
-        if traceback.tb_frame.f_code is getattr(call.fn, "__code__", None):
+        if traceback.tb_frame.f_code is code:
             return  # raised inside the function: its own affair
         traceback = traceback.tb_next
     try:

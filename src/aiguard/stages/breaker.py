@@ -106,7 +106,9 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         """Say how the call ended that `permit` let in; a permit is settled once."""
         with self._lock:
             if permit is self._permit:
-                if verdict is not NEUTRAL:
+                if verdict is SUCCESS and not self._window.failures:
+                    self._window.add(self._clock.now(), False)  # noqa: FBT003 - most calls end here
+                elif verdict is not NEUTRAL:
                     self._settle_call(verdict)
             elif permit.probe and permit.generation == self._generation:
                 self._settle_probe(verdict)
@@ -318,7 +320,7 @@ class BreakerStage:
             verdict = SUCCESS
         except BoundaryError as caught:
             error = caught
-            verdict = self.verdict_on(caught.failure, shortened=call.shortened)
+            verdict = self.verdict_on(caught.failure, shortened=call.journal.shortened)
             raise
         finally:
             breaker.settle(permit, verdict)

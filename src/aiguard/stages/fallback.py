@@ -129,6 +129,7 @@ class FallbackStage:
         value = step.fn()
         if self.form is Form.PASSTHROUGH:
             await call.runtime.invoke(call.answered_by(items_of, (value,), {}, run), math.inf)
+            value = None  # its items have left already
         if self.form is Form.BUFFER:
             value = Buffered(items_of(value), value)
         self._end(call, run, None)

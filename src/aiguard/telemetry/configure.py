@@ -14,7 +14,7 @@ def configure(service: str | None = None) -> None:
     call it once at the start of a program that has no OpenTelemetry set-up of its own.
 
     Args:
-        service: The service's name, where `OTEL_SERVICE_NAME` does not give one.
+        service: The service's name, where the environment does not give one.
 
     Raises:
         RuntimeError: Where the extra `[otel]` is not installed, or a provider is set already.
@@ -30,10 +30,15 @@ def configure(service: str | None = None) -> None:
     except ImportError as error:
         msg = "aiguard.telemetry.configure() needs the extra [otel]: install aiguard-boundary[otel]"
         raise RuntimeError(msg) from error
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         msg = "this process has a tracer provider already: aiguard uses it, and needs no configure()"
         raise RuntimeError(msg)  # noqa: TRY004 - nothing is wrong with an argument's type
-    resource = Resource.create({"service.name": service} if service is not None else {})
+    if not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics"):  # the API's stand-in
+        msg = "this process has a meter provider already: aiguard uses it, and needs no configure()"
+        raise RuntimeError(msg)
+    resource = Resource.create()
+    if service is not None and str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": service}))
     tracers = TracerProvider(resource=resource)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(tracers)

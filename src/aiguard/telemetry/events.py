@@ -6,22 +6,36 @@ from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 
+from aiguard.call import logger
 from aiguard.stages import breaker
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from aiguard.events import BreakerMoved
     from aiguard.failure import Failure
 
 _logger = get_logger(names.SCOPE)
 
 
-def degraded(boundary: str, failure: Failure, rung: str) -> None:
+def degraded(boundary: str, failure: Failure, rung: str, context: Context | None) -> None:
     """A rung answered instead of the component."""
     _emit(
         names.DEGRADED_EVENT,
         SeverityNumber.WARN,
         {names.BOUNDARY: boundary, names.DEGRADED_REASON: failure.kind.value, names.FALLBACK_NAME: rung},
+        context,
+    )
+
+
+def left(boundary: str, failure: Failure, context: Context | None) -> None:
+    """An error left the boundary."""
+    _emit(
+        names.EXCEPTION_EVENT,
+        SeverityNumber.ERROR,
+        {names.BOUNDARY: boundary, names.ERROR_TYPE: failure.kind.value, names.STAGE: failure.stage},
+        context,
     )
 
 
@@ -39,8 +53,11 @@ def breaker_moved(event: BreakerMoved) -> None:
     )
 
 
-def _emit(name: str, severity: SeverityNumber, attributes: dict[str, str]) -> None:
-    _logger.emit(LogRecord(event_name=name, severity_number=severity, attributes=attributes))
+def _emit(name: str, severity: SeverityNumber, attributes: dict[str, str], context: Context | None = None) -> None:
+    try:
+        _logger.emit(LogRecord(event_name=name, severity_number=severity, attributes=attributes, context=context))
+    except Exception as error:  # noqa: BLE001 - an exporter's fault must not become the caller's
+        logger.warning("the log event %s was lost: %s", name, type(error).__name__)
 
 
 breaker.moved = breaker_moved

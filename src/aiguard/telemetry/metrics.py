@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import metrics
 
+from aiguard.call import logger
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _attempts = _meter.create_histogram(
 )
 
 
+_UNKNOWN: Final = object()
+
+
 class BoundaryMetrics:
     """The histograms of one boundary, with the attributes of the usual cases made beforehand."""
 
@@ -38,26 +42,33 @@ class BoundaryMetrics:
     def __init__(self, name: str) -> None:
         self._name = name
         self._success = {names.BOUNDARY: name, names.OUTCOME: names.SUCCESS}
-        self._first = {names.BOUNDARY: name, names.ATTEMPT_KIND: "initial"}
+        self._first: dict[str, str] = {names.BOUNDARY: name, names.ATTEMPT_KIND: "initial"}
 
     def succeeded(self, elapsed: float, runs: Iterable[Run]) -> None:
         """Record a call that the component answered."""
-        _calls.record(elapsed, self._success)
-        self._record_attempts(runs)
+        self._record(elapsed, self._success, runs)
 
     def ended(self, outcome: str, elapsed: float, runs: Iterable[Run], failure: Failure | None) -> None:
         """Record a call that ended in any other way."""
         attributes = {names.BOUNDARY: self._name, names.OUTCOME: outcome}
         if failure is not None:
             attributes[names.DEGRADED_REASON if outcome == names.FALLBACK else names.ERROR_TYPE] = failure.kind.value
-        _calls.record(elapsed, attributes)
-        self._record_attempts(runs)
+        self._record(elapsed, attributes, runs)
 
-    def _record_attempts(self, runs: Iterable[Run]) -> None:
-        for run in runs:
-            attributes = self._first
-            if run.failure is not None or run.number > 1:
-                attributes = {names.BOUNDARY: self._name, names.ATTEMPT_KIND: run.reason}
-                if run.failure is not None:
-                    attributes[names.ERROR_TYPE] = run.failure.kind.value
-            _attempts.record(run.ended - (run.started or 0.0), attributes)
+    def _record(self, elapsed: float, attributes: dict[str, str], runs: Iterable[Run]) -> None:
+        if getattr(_calls, "_real_instrument", _UNKNOWN) is None:
+            return  # no SDK yet: nobody counts
+        try:
+            _calls.record(elapsed, attributes)
+            for run in runs:
+                _attempts.record(run.ended - (run.started or 0.0), self._attributes_of(run))
+        except Exception as error:  # noqa: BLE001 - a meter's fault must not become the caller's
+            logger.warning("boundary %r: a measurement was lost: %s", self._name, type(error).__name__)
+
+    def _attributes_of(self, run: Run) -> dict[str, str]:
+        if run.failure is None and run.number == 1:
+            return self._first
+        attributes = {names.BOUNDARY: self._name, names.ATTEMPT_KIND: run.reason}
+        if run.failure is not None:
+            attributes[names.ERROR_TYPE] = run.failure.kind.value
+        return attributes

@@ -32,6 +32,7 @@ RETRY_EVENT: Final = "aiguard.retry"
 INVALID_EVENT: Final = "aiguard.validation.failed"
 DEGRADED_EVENT: Final = "aiguard.degraded"
 BREAKER_EVENT: Final = "aiguard.breaker.transition"
+EXCEPTION_EVENT: Final = "aiguard.exception"
 
 CALL_DURATION: Final = "aiguard.call.duration"
 ATTEMPT_DURATION: Final = "aiguard.attempt.duration"

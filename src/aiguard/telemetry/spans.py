@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
+from aiguard.call import logger
 from aiguard.events import BreakerMoved, OutputInvalid, Retrying, RunEnded, RunStarted
 from aiguard.telemetry import names
 
@@ -61,7 +62,11 @@ def open_trace(boundary: str, attributes: dict[str, AttributeValue]) -> CallTrac
     """Start the span of a call; `None` where nothing records and nothing needs to be passed on."""
     if getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None:
         return None  # no SDK yet: even a span that does nothing costs more than the rest of a call's bookkeeping
-    span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
+    try:
+        span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
+    except Exception as error:  # noqa: BLE001 - a sampler's or a processor's fault must not become the caller's
+        logger.warning("a span could not be started: %s", type(error).__name__)
+        return None
     if span is INVALID_SPAN:
         return None
     recording = span.is_recording()
@@ -75,16 +80,17 @@ class CallTrace:
     Listens to one call and draws its spans.
 
     Attributes:
+        context: The context that its log events and its spans belong to.
         trace_id: The trace, as 32 hex digits.
     """
 
-    __slots__ = ("_attributes", "_context", "_recording", "_span", "trace_id")
+    __slots__ = ("_attributes", "_recording", "_span", "context", "trace_id")
 
     def __init__(self, span: Span, attributes: dict[str, AttributeValue], *, recording: bool) -> None:
         self._span = span
         self._attributes = attributes
         self._recording = recording
-        self._context = trace.set_span_in_context(span)
+        self.context = trace.set_span_in_context(span)
         self.trace_id = format(span.get_span_context().trace_id, "032x")
 
     def hear(self, event: Event) -> None:
@@ -128,7 +134,10 @@ class CallTrace:
                 attributes[names.STAGE] = failure.stage
                 span.set_status(StatusCode.ERROR, failure.kind.value)
             span.set_attributes(attributes)
-        span.end()
+        try:
+            span.end()
+        except Exception as error:  # noqa: BLE001 - a processor's fault must not become the caller's
+            logger.warning("a span could not be ended: %s", type(error).__name__)
 
     def _start(self, run: Run) -> None:
         boundary = str(self._attributes[names.BOUNDARY])
@@ -142,7 +151,7 @@ class CallTrace:
         else:
             name = f"{names.FALLBACK_SPAN} {run.rung}"
             attributes = {names.BOUNDARY: boundary, names.FALLBACK_NAME: run.rung}
-        run.scope = SpanScope(_tracer.start_span(name, self._context, SpanKind.INTERNAL, attributes), self._context)
+        run.scope = SpanScope(_tracer.start_span(name, self.context, SpanKind.INTERNAL, attributes), self.context)
 
     def _end_run(self, run: Run, *, cancelled: bool) -> None:
         if not isinstance(run.scope, SpanScope):
