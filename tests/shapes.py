@@ -99,12 +99,18 @@ class Background:
         return self._value
 
 
+class RealTime:
+    """Stands in for the virtual clock where real threads wait for each other."""
+
+    run = staticmethod(asyncio.run)
+
+
 @dataclass
 class Harness:
     """A guarded component of one shape, scripted."""
 
     shape: str
-    clock: VirtualClock
+    clock: VirtualClock | Any
     script: Iterable[Any]
     name: str = "scenario"
     settings: dict[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from types import CodeType, FrameType
@@ -216,9 +217,20 @@ def _register(boundary: Boundary, place: Place) -> None:
 
 
 def _place_of(frame: FrameType) -> Place:
+    line = frame.f_lineno
+    while _is_part(frame.f_code) and frame.f_back is not None:
+        frame = frame.f_back
     code = frame.f_code
     qualname = code.co_qualname if code.co_name == "<module>" else f"{code.co_qualname}.<locals>"
-    return Place(frame.f_globals.get("__name__", "?"), qualname, code, frame.f_lineno)
+    return Place(frame.f_globals.get("__name__", "?"), qualname, code, line)
+
+
+def _is_part(code: CodeType) -> bool:
+    """Whether this is a class body or a comprehension: run once, as a part of what is around it."""
+    return code.co_name in _COMPREHENSIONS or not (code.co_flags & inspect.CO_OPTIMIZED or code.co_name == "<module>")
+
+
+_COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 def _after_fork() -> None:

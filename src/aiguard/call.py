@@ -47,6 +47,9 @@ class Runtime(Protocol):
     async def inline(self, call: Call, until: float) -> Any:
         """Run a plain function here: it cannot be interrupted. Raises `Expired` if it came back too late."""
 
+    async def replay(self, items: list[Any], call: Call) -> None:
+        """Surface the items of a rung's answer, which are there already: for passthrough streams only."""
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 

@@ -33,8 +33,6 @@ _TRANSPORTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
 BY_CLASS: Final[dict[tuple[str, str], FailureKind]] = {
     ("builtins", "TimeoutError"): _K.TIMEOUT,
     ("builtins", "ConnectionError"): _K.CONNECTION,
-    ("builtins", "PermissionError"): _K.AUTH,
-    ("builtins", "FileNotFoundError"): _K.NOT_FOUND,
     ("builtins", "OSError"): _K.CONNECTION,
     ("asyncio", "IncompleteReadError"): _K.CONNECTION,
     ("concurrent", "BrokenExecutor"): _K.WORKER_CRASHED,
@@ -107,6 +105,12 @@ def class_name(error: BaseException) -> str:
     cls = type(error)
     module = cls.__module__
     return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Return where `error` was raised, whatever its class makes of the attribute."""
+    descriptor: Any = BaseException.__dict__["__traceback__"]
+    return descriptor.__get__(error)  # type: ignore[no-any-return]
 
 
 def status_of(error: BaseException) -> int | None:

@@ -34,6 +34,10 @@ class PolicyError(ValueError):
     """A setting, a name or a ladder was refused: the message names boundary, setting and value."""
 
 
+class MisuseError(TypeError):
+    """A guarded function was called or declared in a way that cannot work: a programmer's error, never counted."""
+
+
 class BoundaryError(Exception):
     """
     A guarded call failed and no rung answered.

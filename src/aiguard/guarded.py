@@ -73,7 +73,7 @@ class Guarded(Generic[P, R]):
             why = "not built in this version of aiguard" if name in NOT_BUILT else "no such option"
             msg = f"boundary {self.boundary.name!r}: option `{name}`={shown(value)}: {why}"
             raise PolicyError(msg)
-        if deadline is not None and not 0 < deadline < math.inf:
+        if deadline is not None and (type(deadline) not in {int, float} or not 0 < deadline < math.inf):
             msg = f"boundary {self.boundary.name!r}: option `deadline`={shown(deadline)}: must be seconds above 0"
             raise PolicyError(msg)
         view = self._view()

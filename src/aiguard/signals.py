@@ -17,3 +17,7 @@ class Boxed(Exception):  # noqa: N818 - no error
     def __init__(self, original: StopIteration) -> None:
         super().__init__()
         self.original = original
+
+
+class Halted(Exception):  # noqa: N818 - no error
+    """The boundary was switched off while a stream was on its way."""

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from aiguard.errors import MisuseError
+
 
 @dataclass(frozen=True, slots=True)
 class Buffered:
@@ -40,23 +42,17 @@ def items_of(value: object) -> list[Any]:
 
 
 def iterated(result: object) -> Iterator[Any]:
-    """Return what a guarded sync stream pulls from. Raises `TypeError` where that cannot be iterated."""
+    """Return what a guarded sync stream pulls from. Raises `MisuseError` where that cannot be iterated."""
     if not isinstance(result, Iterable):
-        msg = f"a stream was declared, but {type(result).__qualname__} cannot be iterated"
-        raise TypeError(msg)
+        msg = f"a stream was declared, but the function returned {type(result).__qualname__}, which cannot be iterated"
+        raise MisuseError(msg)
     return iter(result)
 
 
 def async_iterated(result: object) -> AsyncIterator[Any]:
-    """Return what a guarded async stream pulls from. Raises `TypeError` where that cannot be iterated."""
+    """Return what a guarded async stream pulls from. Raises `MisuseError` where that cannot be iterated."""
     if isinstance(result, AsyncIterable):
         return aiter(result)
-    if isinstance(result, list):  # the items of a rung's answer
-        return _replayed(result)
-    msg = f"an async stream was declared, but {type(result).__qualname__} cannot be iterated with `async for`"
-    raise TypeError(msg)
-
-
-async def _replayed(items: list[Any]) -> AsyncIterator[Any]:
-    for item in items:
-        yield item
+    kind = type(result).__qualname__
+    msg = f"an async stream was declared, but the function gave {kind}, which cannot be iterated with `async for`"
+    raise MisuseError(msg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,6 @@ class _Size:
 def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buffered]:
     """Return `fn` as a function that gives its whole stream."""
 
-    @functools.wraps(fn, updated=())
     def whole(*args: Any, **kwargs: Any) -> Buffered:
         items: list[Any] = []
         size = _Size(max_bytes)
@@ -60,7 +58,6 @@ def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buff
 def collect_async(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Coroutine[Any, Any, Buffered]]:
     """Return `fn` as an async function that gives its whole stream."""
 
-    @functools.wraps(fn, updated=())
     async def whole(*args: Any, **kwargs: Any) -> Buffered:
         items: list[Any] = []
         size = _Size(max_bytes)

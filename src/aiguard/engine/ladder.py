@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.contract.breach import Breach
+from aiguard.contract.rebuild import maker_of
 from aiguard.engine.collect import collect, collect_async
 from aiguard.engine.shape import Shape, shape_of
 from aiguard.errors import PolicyError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from aiguard.contract import Judge
     from aiguard.policy import Policy
-
-_ATOMS: Final = (str, bytes, int, float, bool, complex, type(None))
 
 _PLACE: Final = object()
 
@@ -85,18 +83,27 @@ def _collected(fn: Callable[..., Any], own: Shape, policy: Policy) -> Callable[.
 def _maker(where: str, value: Any, policy: Policy, shape: Shape, judge: Judge[Any] | None) -> Callable[[], Any]:
     """Return what makes a fresh copy of a static rung, validated now: no caller shares a mutable value with another."""
     if judge is None:
-        return (lambda: value) if isinstance(value, _ATOMS) else (lambda: copy.deepcopy(value))
+        return _copier(where, value)
     try:
         if shape.is_stream and policy.stream == "passthrough":
             makers = [judge.rebuilder(item) for item in items_of(value)]
             return lambda: [make() for make in makers]
         if shape.is_stream:
             judge.judge(Buffered(items_of(value)).whole())
-            return lambda: copy.deepcopy(value)
+            return _copier(where, value)
         return judge.rebuilder(value)
     except Breach as breach:
         reason = breach.message
     msg = f"{where}: breaks the contract {judge.name!r} that it must satisfy: {reason}"
+    raise PolicyError(msg)
+
+
+def _copier(where: str, value: Any) -> Callable[[], Any]:
+    try:
+        return maker_of(value)
+    except Exception as error:  # noqa: BLE001 - copying runs code of the value's own
+        reason = type(error).__qualname__
+    msg = f"{where}: cannot be copied for each use ({reason}): give a function that makes one"
     raise PolicyError(msg)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from aiguard import deadline
 from aiguard.call import Call, Journal, Proceed, Stage
 from aiguard.engine.ladder import collected, steps_of
-from aiguard.engine.pulls import AsyncStreamRuntime, InlineStreamRuntime, ThreadStreamRuntime
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, ThreadRuntime
+from aiguard.engine.stream_runtimes import AsyncStreamRuntime, InlineStreamRuntime, ThreadStreamRuntime
 from aiguard.errors import BoundaryError, PolicyError, RejectedError, StreamInterruptedError
 from aiguard.events import Run
 from aiguard.failure import Failure, FailureKind
@@ -49,7 +49,7 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
         OutputStage(state.judge) if state.judge is not None and judged else None,
         BreakerStage(state.breaker) if state.breaker is not None else None,
         BulkheadStage(state.permits) if state.permits is not None else None,
-        AttemptStage(state.name, policy.attempt_timeout),
+        AttemptStage(state.name, policy.attempt_timeout, state.judge.name if state.judge is not None else ""),
     ]
     return [stage for stage in stages if stage is not None]
 
@@ -156,7 +156,7 @@ class Pipeline:
         self._end_trace(call, names.CANCELLED, None)
 
     def outcome(
-        self, call: Call, value: Any, *, error: Exception | None = None, failure: Failure | None = None
+        self, call: Call, value: Any, *, error: BaseException | None = None, failure: Failure | None = None
     ) -> Outcome[Any]:
         """Return what the call ended as."""
         journal = call.journal

@@ -57,6 +57,10 @@ class Ladder:
         """Run a plain function here: it cannot be interrupted. Raises `Expired` if it came back too late."""
         return run_here(call, until)
 
+    async def replay(self, items: list[Any], call: Call) -> None:
+        """Surface items: what only the runtimes of passthrough streams can do."""
+        raise NotImplementedError
+
 
 def run_here(call: Call, until: float) -> Any:
     """Run a plain function in the caller's thread."""
@@ -140,7 +144,7 @@ class AsyncRuntime(Ladder):
         try:
             granted = await waiter.future
         except BaseException:
-            if not queue.leave(waiter):
+            if not queue.leave(waiter) and not waiter.skipped:
                 queue.give_back()
             raise
         finally:
@@ -220,13 +224,20 @@ class ThreadRuntime(BlockingRuntime):
 
 
 class _LoopWaiter:
-    """A task in a queue."""
+    """
+    A task in a queue.
 
-    __slots__ = ("_loop", "_thread", "future")
+    Attributes:
+        future: Resolved once it may go on.
+        skipped: Whether the queue went on to the next because its loop is closed.
+    """
+
+    __slots__ = ("_loop", "_thread", "future", "skipped")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread = threading.get_ident()
+        self.skipped = False
         self.future: asyncio.Future[bool] = loop.create_future()
 
     def wake(self) -> bool:
@@ -235,7 +246,8 @@ class _LoopWaiter:
             # what is resolved or cancelled already gives the permit back itself, when it finds that it left no line
             _resolve(self.future, True)  # noqa: FBT003 - the future's result
             return True
-        return _wake(self._loop, self.future)
+        self.skipped = not _wake(self._loop, self.future)
+        return not self.skipped
 
 
 class _ThreadWaiter:

@@ -7,11 +7,11 @@ import contextlib
 import types
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiguard.call import logger
 from aiguard.engine.pipeline import value_of
-from aiguard.engine.pulls import Pull
+from aiguard.engine.pulls import Pull, refuse_second
 from aiguard.errors import BoundaryError
 from aiguard.stages.fallback import Form
 from aiguard.stream import Buffered
@@ -41,6 +41,8 @@ class _Stream(Generic[T]):
         self._chain: Any = None
         self._pull: Any = None
         self._released: Iterator[Any] | None = None
+        self._moving = False
+        self.switch = pipeline.state.switch
         judge = pipeline.state.judge
         self.judge = judge.judge if judge is not None and pipeline.form is Form.PASSTHROUGH else None
         self.outcome: Outcome[Any] | None = None
@@ -66,14 +68,21 @@ class _Stream(Generic[T]):
         self._pull = self._chain = None
         self._released = iter(())
         call = self._begun()
-        if isinstance(error, BoundaryError):
-            leaving = self._pipeline.failed(call, error)
-            self.outcome = getattr(leaving, "outcome", None) or error.outcome
+        if issubclass(type(error), BoundaryError):  # by type alone: an exception's own `__class__` may lie
+            ours = cast("BoundaryError", error)
+            leaving = self._pipeline.failed(call, ours)
+            self.outcome = getattr(leaving, "outcome", None) or ours.outcome
             return leaving
         self._pipeline.broken(call)
-        if isinstance(error, _Dropped):
-            self.outcome = self._pipeline.outcome(call, None)
+        self.outcome = self._pipeline.outcome(call, None, error=None if isinstance(error, _Dropped) else error)
         return error
+
+    def _move(self, kind: str) -> None:
+        """Note that the pipeline is under way; refuse a second caller before anything is touched."""
+        pull = self._pull
+        if self._moving or (pull is not None and pull.began is not None):
+            refuse_second(kind)
+        self._moving = True
 
     def _begun(self) -> Call:
         assert self._call is not None  # noqa: S101 - for the type checker: a stream that moves has begun
@@ -97,10 +106,15 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def send(self, value: Any) -> T:
         """Send a value into the component's generator and return the next item."""
+        if self._released is None and self._pull is None and value is not None:
+            raise TypeError(_JUST_STARTED)
         return self._with(lambda source: source.send(value))
 
     def throw(self, error: BaseException) -> T:
         """Raise `error` inside the component's generator and return the next item."""
+        if self._pull is None and not self._moving:
+            self._released = iter(())
+            raise error
         return self._with(lambda source: source.throw(error))
 
     def close(self) -> None:
@@ -118,7 +132,6 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def _first(self) -> T:
         if self._released is None:
-            self._start()
             pull = self._resume(None)
             if pull is not None:
                 return pull.pull(self)  # type: ignore[no-any-return]
@@ -132,9 +145,9 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def resumed(self, error: BaseException) -> T:
         """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
-        if isinstance(error, StopIteration):
+        if issubclass(type(error), StopIteration):
             self._resume(None)
-            raise StopIteration(error.value)
+            raise StopIteration(cast("StopIteration", error).value)
         pull = self._resume(error)
         return pull.pull(self) if pull is not None else self._release()
 
@@ -144,7 +157,10 @@ class SyncStream(_Stream[T], Iterator[T]):
         raise StopIteration
 
     def _resume(self, error: BaseException | None) -> Any:
+        self._move("generator")
         try:
+            if self._chain is None:
+                self._start()
             answer = self._chain.send(None) if error is None else self._chain.throw(error)
         except StopIteration as done:
             return self._advanced(done)
@@ -154,6 +170,8 @@ class SyncStream(_Stream[T], Iterator[T]):
                 raise
         else:
             return self._advanced(answer)
+        finally:
+            self._moving = False
         try:
             raise leaving
         finally:
@@ -177,13 +195,18 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
         pull = self._pull
         return pull.pull(self) if pull is not None else self._first()
 
-    def asend(self, value: Any) -> Awaitable[T]:
+    async def asend(self, value: Any) -> T:
         """Send a value into the component's generator and return the next item."""
-        return self._with(lambda source: source.asend(value))
+        if self._released is None and self._pull is None and value is not None:
+            raise TypeError(_JUST_STARTED)
+        return await self._with(lambda source: source.asend(value))
 
-    def athrow(self, error: BaseException) -> Awaitable[T]:
+    async def athrow(self, error: BaseException) -> T:
         """Raise `error` inside the component's generator and return the next item."""
-        return self._with(lambda source: source.athrow(error))
+        if self._pull is None and not self._moving:
+            self._released = iter(())
+            raise error
+        return await self._with(lambda source: source.athrow(error))
 
     async def aclose(self) -> None:
         """End the stream: the component's generator is closed, and everything held is given back."""
@@ -195,12 +218,11 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
     def __del__(self) -> None:
         chain = getattr(self, "_chain", None)
         if chain is not None:
+            self._chain = None
             _Orphan(self._pipeline, self._begun(), chain).close(self._loop() if self._loop is not None else None)
 
     async def _first(self) -> T:
         if self._released is None:
-            self._loop = weakref.ref(asyncio.get_running_loop())
-            self._start()
             pull = await self._resume(None)
             if pull is not None:
                 return await pull.pull(self)  # type: ignore[no-any-return]
@@ -214,7 +236,7 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
 
     async def resumed(self, error: BaseException) -> T:
         """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
-        if isinstance(error, StopAsyncIteration):
+        if issubclass(type(error), StopAsyncIteration):
             await self._resume(None)
             raise StopAsyncIteration
         pull = await self._resume(error)
@@ -226,7 +248,11 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
         raise StopAsyncIteration
 
     async def _resume(self, error: BaseException | None) -> Any:
+        self._move("asynchronous generator")
         try:
+            if self._chain is None:
+                self._loop = weakref.ref(asyncio.get_running_loop())
+                self._start()
             answer = await _until_pull(self._chain, error)
         except BaseException as failed:
             leaving = self._failed(failed)
@@ -234,6 +260,8 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
                 raise
         else:
             return self._advanced(answer)
+        finally:
+            self._moving = False
         try:
             raise leaving
         finally:
@@ -272,34 +300,45 @@ class _Orphan:
     def __init__(self, pipeline: Pipeline, call: Call, chain: Any) -> None:
         self._pipeline = pipeline
         self._call = call
-        self._chain = chain
+        self._chain: Any = chain
 
     def close(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Give back what it holds: in a task on its loop, or at once where that is closed."""
+        """Give back what it holds: in a task on its loop, or at once where that is gone."""
         if loop is not None:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._schedule, loop)
                 return
-        try:
-            self._chain.close()
-        except RuntimeError:
-            logger.warning("a dropped stream's cleanup would have had to wait, but its event loop is closed")
-        self._pipeline.broken(self._call)
+        self._drop()
+
+    def __del__(self) -> None:
+        self._drop()  # its loop ended before the task could
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         task = loop.create_task(self._close())
         _closing.add(task)
         task.add_done_callback(_closing.discard)
+        task.add_done_callback(lambda _: self._drop())  # a task that was cancelled first never began
 
     async def _close(self) -> None:
+        if self._chain.cr_frame is None:
+            return
         try:
             await _until_pull(self._chain, _Dropped())
         except _Dropped:
             pass
         except Exception as error:  # noqa: BLE001 - nobody is left to be told
             logger.warning("closing a dropped stream raised %s", type(error).__name__)
-        self._pipeline.broken(self._call)
 
+    def _drop(self) -> None:
+        """End it, once; cleanup that is still to come may not wait any more."""
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            with contextlib.suppress(RuntimeError):
+                chain.close()
+            self._pipeline.broken(self._call)
+
+
+_JUST_STARTED = "can't send non-None value to a just-started generator"
 
 _closing: set[asyncio.Task[None]] = set()
 """Tasks that close dropped streams: the loop itself keeps only weak references to its tasks."""

@@ -13,6 +13,8 @@ import weakref
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard.errors import MisuseError
+
 if TYPE_CHECKING:
     from aiguard.clock import Clock
 
@@ -58,7 +60,12 @@ class Watch:
             for _ in range(self.cancelled):
                 left = self._task.uncancel()
             self._ours = self.cancelled > 0 and left <= self._before
+            self.release()
         return self._ours
+
+    def release(self) -> None:
+        """Let go of the task: the queue may hold this watch until its moment."""
+        del self._task
 
 
 NO_TASK: Final = "a guarded async function must be awaited inside a task, on the event loop it began on"
@@ -83,7 +90,7 @@ class Timers:
         self._sequence = 0
         self._dead = 0
         self._armed = float("inf")
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: weakref.ref[asyncio.TimerHandle] | None = None  # a strong one would keep a closed loop alive
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -94,7 +101,7 @@ class Timers:
         """Return a watch over the running task, due at `moment`; it must be ended."""
         task = asyncio.current_task(self._loop())
         if task is None:
-            raise RuntimeError(NO_TASK)
+            raise MisuseError(NO_TASK)
         watch = Watch(task, task.cancelling())
         self._sequence = sequence = self._sequence + 1  # no two watches are ever compared
         heappush(self._heap, (moment, sequence, watch))
@@ -106,7 +113,9 @@ class Timers:
         """End a watch, most often before its moment."""
         if watch.cancelled:
             watch.over()
-        watch.done = True
+        elif not watch.done:
+            watch.done = True
+            watch.release()
         self._dead = dead = self._dead + 1
         if dead > _SWEEP:
             self._sweep()
@@ -131,12 +140,13 @@ class Timers:
             self._dead = 0
 
     def _arm(self, moment: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+        armed = self._handle() if self._handle is not None else None
+        if armed is not None:
+            armed.cancel()
         self._armed = moment
         loop = self._loop()
         if loop is not None:
-            self._handle = loop.call_later(max(0.0, moment - self.clock.now()), self._fire)
+            self._handle = weakref.ref(loop.call_later(max(0.0, moment - self.clock.now()), self._fire))
 
     def _fire(self) -> None:
         self._handle = None
@@ -177,7 +187,11 @@ def running_timers(clock: Clock) -> Timers:
         # set while the loop runs, in this thread; a kind of loop without it is asked for each time
         or getattr(timers._loop(), "_thread_id", None) != timers.thread  # noqa: SLF001 - same file
     ):
-        timers = _thread.timers = _timers_of(asyncio.get_running_loop(), clock)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise MisuseError(NO_TASK) from None
+        timers = _thread.timers = _timers_of(loop, clock)
     return timers
 
 

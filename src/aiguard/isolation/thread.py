@@ -109,11 +109,20 @@ class Job:
         deadline.current.set(self._frame)
         if self._scope is not None:
             self._scope.enter()
-        return self._fn(*self._args, **self._kwargs)
+        fn, args, kwargs = self._fn, self._args, self._kwargs
+        del self._fn, self._args, self._kwargs  # what is held only here is freed as the function lets go of it
+        return fn(*args, **kwargs)
 
 
 class _Worker(threading.Thread):
-    """A daemon thread that runs one job after another."""
+    """
+    A daemon thread that runs one job after another.
+
+    Attributes:
+        resting: Whether it has told of its last job and waits for the next.
+    """
+
+    resting = False
 
     def __init__(self, crew: Workers, job: Job) -> None:
         super().__init__(name=f"aiguard-{crew.name}", daemon=True)
@@ -124,6 +133,7 @@ class _Worker(threading.Thread):
 
     def take(self, job: Job) -> None:
         """Hand a job to this idle worker."""
+        self.resting = False
         self._job = job
         self._wake.release()
 
@@ -134,6 +144,7 @@ class _Worker(threading.Thread):
             if job is not None:
                 job.run()
                 self._crew.rest(self, job)
+                self.resting = True
             del job  # an idle worker keeps nothing of its last caller alive
             if not self._wake.acquire(timeout=IDLE_SECONDS) and self._crew.retire(self):
                 return
@@ -167,6 +178,12 @@ class Workers:
         """How many run something."""
         with self._lock:
             return self.alive - len(self._idle)
+
+    @property
+    def active(self) -> int:
+        """How many run something, or are about to tell that it is done."""
+        with self._lock:
+            return self.alive - sum(worker.resting for worker in self._idle)
 
     def start(self, job: Job) -> None:
         """Run `job` in a worker. Raises `Full` where all are busy."""

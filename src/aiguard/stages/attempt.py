@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiguard.call import logger
-from aiguard.classification import class_name, classify
+from aiguard.classification import class_name, classify, traceback_of
 from aiguard.contract.breach import Breach
-from aiguard.errors import BoundaryError, BulkheadFullError, DeadlineExceededError, InvalidOutputError, error_for
-from aiguard.events import RunStarted
+from aiguard.errors import (
+    BoundaryError,
+    BulkheadFullError,
+    DeadlineExceededError,
+    HaltedError,
+    InvalidOutputError,
+    MisuseError,
+    StreamInterruptedError,
+    error_for,
+)
+from aiguard.events import OutputInvalid, RunStarted
 from aiguard.failure import Failure, FailureKind
-from aiguard.signals import Boxed, Expired, Full
+from aiguard.signals import Boxed, Expired, Full, Halted
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
@@ -22,16 +31,13 @@ _PLAIN: Final = frozenset({str, bytes, dict, list, int, float, bool, tuple, type
 """Results that need no second look: they are no iterator and no awaitable."""
 
 
-class MisuseError(TypeError):
-    """The guarded function was called or declared in a way that cannot work: a programmer's error, never counted."""
-
-
 class AttemptStage:
     """Run the component once and let nothing out but its answer or a `BoundaryError`."""
 
-    def __init__(self, name: str, timeout: float | None) -> None:
+    def __init__(self, name: str, timeout: float | None, contract: str = "") -> None:
         self.name = name
         self.timeout = timeout
+        self.contract = contract
 
     async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: ARG002 - the innermost stage: the runtime is next
         """Raises a `BoundaryError` for whatever the component did, `MisuseError` for a programmer's error."""
@@ -65,10 +71,18 @@ class AttemptStage:
         if type(error) is Full:
             message = "every worker thread is busy, the abandoned ones included"
             return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", message))
-        if isinstance(error, Breach):  # one item of a stream
-            return error_for(Failure(error.kind, "output", error.message, None, error.exception))
-        if isinstance(error, BoundaryError):
-            return self._nested(error)
+        if type(error) is Halted:
+            message = "the boundary was switched off while the stream was on its way"
+            return HaltedError(Failure(FailureKind.HALTED, "gate", message))
+        # by type alone: `isinstance` asks the exception's own `__class__`, which may lie
+        if issubclass(type(error), Breach):  # one item of a stream, or a stream that grew too large
+            error = cast("Breach", error)
+            failure = Failure(error.kind, "output", error.message, None, error.exception)
+            if call.observed:
+                call.report(OutputInvalid(self.contract, failure))
+            return error_for(failure)
+        if issubclass(type(error), BoundaryError):
+            return self._nested(cast("BoundaryError", error))
         cause = error.original if type(error) is Boxed else error
         if type(cause) is TypeError:
             check_bound(call, cause)
@@ -89,14 +103,18 @@ class AttemptStage:
     def _nested(self, error: BoundaryError) -> BoundaryError:
         inner = error.failure
         message = f"the boundary {error.boundary!r} inside it failed: {inner.message}"
-        leaving = type(error)(Failure(inner.kind, "component", message, inner.retry_after, error))
+        # a user's own subclass may take other arguments: it leaves as the class of ours it comes from
+        cls = next(cls for cls in type(error).__mro__ if cls.__module__ == BoundaryError.__module__)
+        leaving: BoundaryError = cls(Failure(inner.kind, "component", message, inner.retry_after, error))
+        if isinstance(error, StreamInterruptedError) and isinstance(leaving, StreamInterruptedError):
+            leaving.delivered = error.delivered
         leaving.__cause__ = error
         return leaving
 
 
 def check_bound(call: Call, error: TypeError) -> None:
     """Raise `MisuseError` if `error` only says that the arguments do not fit the function."""
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     code = getattr(inspect.unwrap(call.fn), "__code__", None)
     while traceback is not None:
         if traceback.tb_frame.f_code is code:
@@ -133,7 +151,7 @@ def check_result(call: Call, value: object) -> None:
 def log_unclassified(name: str, error: BaseException) -> None:
     """Log an exception nobody expected: its class and where it was raised, never its text."""
     frames: list[str] = []
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     while traceback is not None:
         code = traceback.tb_frame.f_code
         frames.append(f"{code.co_filename}:{traceback.tb_lineno} in {code.co_name}")

@@ -11,6 +11,7 @@ The breaker: stop calling a component that keeps failing, then try it with care.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import threading
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import pybreaker
 
 from aiguard.errors import BoundaryError, CircuitOpenError
 from aiguard.events import BreakerMoved
-from aiguard.failure import COUNTED, OPENS_AT_ONCE, REJECTIONS, Failure, FailureKind
+from aiguard.failure import COUNTED, INVALID_OUTPUTS, OPENS_AT_ONCE, Failure, FailureKind
 from aiguard.stages.window import TimeWindow
 
 if TYPE_CHECKING:
@@ -91,13 +92,14 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
 
     def acquire(self) -> Permit:
         """Return a permit, which must be settled. Raises `CircuitOpenError`."""
+        permit = self._permit  # first this, then the state: what a trip makes of it in between is a stale permit
         if self._current is CLOSED:
-            return self._permit
-        with self._lock:
-            permit, wait = self._ask()
-        self._tell()
-        if permit is not None:
             return permit
+        with self._lock:
+            admitted, wait = self._ask()
+        self._tell()
+        if admitted is not None:
+            return admitted
         message = f"the breaker is {self._current}: the component failed too often of late"
         failure = Failure(FailureKind.CIRCUIT_OPEN, "breaker", message, wait)
         raise CircuitOpenError(failure, boundary=self.name or "")
@@ -241,9 +243,16 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
             if isinstance(exclusion, type):
                 if isinstance(exception, exclusion):
                     return False
-            elif exclusion(exception):
+            elif self._call_excluding(exclusion, exception):
                 return False
         return True
+
+    def _call_excluding(self, predicate: Callable[[BaseException], object], exception: BaseException) -> bool:
+        try:
+            return bool(predicate(exception))
+        except Exception as error:  # noqa: BLE001 - a predicate's fault must not become the caller's
+            logger.warning("breaker %r: an exclusion failed: %s", self.name, type(error).__name__)
+            return False
 
     def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a plain function under this breaker, outside any boundary."""
@@ -265,6 +274,15 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
             raise
         finally:
             self.settle(permit, verdict)
+        self.told(verdict, None)
+
+    def __call__(self, *call_args: Any, **call_kwargs: Any) -> Any:
+        """Decorate a plain function with this breaker. Raises `TypeError` for what would succeed before it has run."""
+        for fn in call_args:
+            if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+                msg = f"breaker {self.name!r}: guards plain functions only; give {fn.__qualname__} a boundary instead"
+                raise TypeError(msg)
+        return super().__call__(*call_args, **call_kwargs)
 
     def call_async(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - refused
         """Refuse: pybreaker means Tornado's coroutines here."""
@@ -312,34 +330,38 @@ class BreakerStage:
     async def run(self, proceed: Proceed, call: Call) -> Any:
         """Raises `CircuitOpenError` while the breaker is open."""
         breaker = self.breaker
+        before = breaker._current  # noqa: SLF001 - same file
         permit = breaker.acquire()
         verdict = NEUTRAL
-        error: BoundaryError | None = None
         try:
             value = await proceed(call)
             verdict = SUCCESS
         except BoundaryError as caught:
-            error = caught
             verdict = self.verdict_on(caught.failure, shortened=call.journal.shortened)
+            if breaker._listeners:  # noqa: SLF001 - the subclass's own list, read without a copy
+                breaker.told(verdict, caught.failure.exception or caught)
             raise
         finally:
             breaker.settle(permit, verdict)
-            if breaker._listeners:  # noqa: SLF001 - the subclass's own list, read without a copy
-                breaker.told(verdict, error)
-            error = None  # a local that holds an exception holds this frame
+            if call.observed and breaker.current_state != before:
+                call.report(BreakerMoved(breaker.name or "", before, breaker.current_state))
+        if breaker._listeners:  # noqa: SLF001 - as above
+            breaker.told(verdict, None)
         return value
 
     def verdict_on(self, failure: Failure, *, shortened: bool) -> Verdict:
         """Return what `failure` says about the component's health."""
         kind = failure.kind
+        if kind in INVALID_OUTPUTS and failure.stage == "output":
+            return SUCCESS  # an item of a stream: the component answers, as a call whose answer is invalid does
+        if kind not in COUNTED:
+            return NEUTRAL
+        if failure.exception is not None and not self.breaker.is_system_error(failure.exception):
+            return NEUTRAL  # excluded by hand, as pybreaker knows it
         if kind in OPENS_AT_ONCE:
             return FATAL
-        if kind not in COUNTED or kind in REJECTIONS:
-            return NEUTRAL
-        if kind is FailureKind.TIMEOUT and shortened and failure.stage == "deadline":
-            return NEUTRAL  # only a caller's shorter deadline cut it: that says nothing of the component
-        if kind is FailureKind.OVERLOADED and failure.retry_after is not None:
-            return NEUTRAL  # a server that says when to come back is answering
-        if failure.exception is not None and not self.breaker.is_system_error(failure.exception):
-            return NEUTRAL
-        return FAILURE
+        # only a caller's shorter deadline cut it: that says nothing of the component
+        cut_short = kind is FailureKind.TIMEOUT and shortened and failure.stage == "deadline"
+        # a server that says when to come back is answering
+        asks_for_a_pause = kind is FailureKind.OVERLOADED and failure.retry_after is not None
+        return NEUTRAL if cut_short or asks_for_a_pause else FAILURE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
-from aiguard.errors import BoundaryError
+from aiguard.errors import BoundaryError, error_for
 from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Expired, Full
@@ -26,6 +26,9 @@ SHARE: Final = 0.1
 """Part of the time left that is held back for callable rungs unless `fallback_timeout` says otherwise."""
 
 NO_AI_AFTER: Final = frozenset({FailureKind.HALTED, FailureKind.INPUT_REJECTED})
+
+
+_MISSED: Final = object()
 
 
 class Way(Enum):
@@ -87,11 +90,9 @@ class FallbackStage:
                 raise  # half an answer is with the caller: another one would be a different answer
             failure = error.failure
             try:
-                step, answer = await self._descend(call, failure)
-                if step is None:
+                answer = await self._descend(call, failure)
+                if answer is _MISSED:
                     raise
-                call.journal.rung = step.name
-                call.journal.failure = failure
                 return answer
             finally:
                 del failure  # it may hold an exception whose traceback holds this frame
@@ -102,79 +103,90 @@ class FallbackStage:
             return left * SHARE
         return min(self.timeout, left / 2)
 
-    async def _descend(self, call: Call, failure: Failure) -> tuple[Step | None, Any]:
+    async def _descend(self, call: Call, failure: Failure) -> Any:
+        """Return the first rung's answer, or `_MISSED`."""
+        journal = call.journal
         callables = self.callables
         for step in self.steps:
-            if step.way is Way.VALUE:
-                return step, await self._give_value(step, call)
-            share = (call.deadline - call.clock.now()) / callables
-            callables -= 1
-            if share > 0 and not (step.ai and failure.kind in NO_AI_AFTER):
-                run = Run()
-                run.rung = step.name
-                try:
-                    return step, await self._ask(step, call, run, failure, call.clock.now() + share)
-                except (Expired, Full) as signal:
-                    self._missed(call, run, "no free worker" if type(signal) is Full else "it took too long")
-                except Breach as breach:
-                    self._missed(call, run, f"its answer breaks the contract: {breach.message}")
-                except Exception as error:  # noqa: BLE001 - the next rung answers, whatever this one raised
-                    self._missed(call, run, f"it raised {class_name(error)}")
-        return None, None
+            until = math.inf
+            if step.way is not Way.VALUE:
+                now = call.clock.now()
+                until = now + (call.deadline - now) / callables
+                callables -= 1
+                if until <= now or (step.ai and failure.kind in NO_AI_AFTER):
+                    continue
+            # said before it answers: a stream's items leave while it does
+            journal.rung, journal.failure = step.name, failure
+            answer = await self._ask(step, call, failure, until)
+            if answer is not _MISSED:
+                return answer
+        journal.rung = journal.failure = None
+        return _MISSED
 
-    async def _give_value(self, step: Step, call: Call) -> Any:
+    async def _ask(self, step: Step, call: Call, failure: Failure, until: float) -> Any:
         run = Run()
         run.rung = step.name
-        self._begin(call, run)
-        value = step.fn()
-        if self.form is Form.PASSTHROUGH:
-            await call.runtime.invoke(call.answered_by(items_of, (value,), {}, run), math.inf)
-            value = None  # its items have left already
-        if self.form is Form.BUFFER:
-            value = Buffered(items_of(value), value)
-        self._end(call, run, None)
-        return value
-
-    async def _ask(self, step: Step, call: Call, run: Run, failure: Failure, until: float) -> Any:
+        run.started = call.clock.now()
+        if call.observed:
+            call.report(RunStarted(run))
         kwargs = call.kwargs | {"failure": failure} if step.wants_failure else call.kwargs
-        asked = call.answered_by(step.fn, call.args, kwargs, run)
-        self._begin(call, run)
-        if step.way is Way.INVOKE:
-            value = await call.runtime.invoke(asked, until)
-        elif step.way is Way.OFFLOAD:
-            value = await call.runtime.offload(asked, until)
+        try:
+            answer = await self._answer(step, call.answered_by(step.fn, call.args, kwargs, run), until)
+            if call.clock.now() > until and not call.journal.delivered:
+                raise Expired  # noqa: TRY301 - as a rung that was cut off
+        except Exception as error:  # noqa: BLE001 - the next rung answers, whatever this one raised
+            why = _why(error)
+        except BaseException:
+            self._end(call, run, None, cancelled=True)
+            raise
         else:
-            value = await call.runtime.inline(asked, until)
-        value = await self._formed(step, value, asked)
-        if call.clock.now() > until and not call.journal.delivered:
-            raise Expired
-        self._end(call, run, None)
-        return value
+            self._end(call, run, None)
+            return answer
+        logger.warning("rung %r did not answer: %s", run.rung, why)
+        missed = Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
+        self._end(call, run, missed)
+        if call.journal.delivered:
+            raise error_for(missed)  # half of its answer is with the caller: another one would be a different answer
+        return _MISSED
+
+    async def _answer(self, step: Step, asked: Call, until: float) -> Any:
+        runtime = asked.runtime
+        if step.way is Way.VALUE:
+            value = step.fn()
+            if self.form is Form.VALUE:
+                return value
+            if self.form is Form.BUFFER:
+                return Buffered(items_of(value), value)
+        elif step.way is Way.INVOKE:
+            value = await runtime.invoke(asked, until)
+        elif step.way is Way.OFFLOAD:
+            value = await runtime.offload(asked, until)
+        else:
+            value = await runtime.inline(asked, until)
+        return await self._formed(step, value, asked)
 
     async def _formed(self, step: Step, value: Any, asked: Call) -> Any:
         """Return the answer in the boundary's form, judged by its contract."""
         if self.form is Form.PASSTHROUGH:
             if step.way is not Way.INVOKE:  # a whole answer: its items are surfaced, and judged, one by one
-                await asked.runtime.invoke(asked.answered_by(items_of, (value,), {}, asked.run), math.inf)
+                await asked.runtime.replay(items_of(value), asked)
             return None
         if self.form is Form.BUFFER:
             stream = value if isinstance(value, Buffered) else Buffered(items_of(value))
             return stream.judged(self.judge.judge(stream.whole())) if self.judge is not None else stream
         return self.judge.judge(value) if self.judge is not None else value
 
-    def _begin(self, call: Call, run: Run) -> None:
-        run.started = call.clock.now()
-        if call.observed:
-            call.report(RunStarted(run))
-
-    def _end(self, call: Call, run: Run, failure: Failure | None) -> None:
+    def _end(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
         run.ended = call.clock.now()
         run.failure = failure
         if call.observed:
-            call.report(RunEnded(run))
+            call.report(RunEnded(run, cancelled))
 
-    def _missed(self, call: Call, run: Run, why: str) -> None:
-        logger.warning("rung %r did not answer: %s", run.rung, why)
-        self._end(
-            call, run, Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
-        )
+
+def _why(error: Exception) -> str:
+    """Return why a rung did not answer, without a word of what it said."""
+    if isinstance(error, Breach):
+        return f"its answer breaks the contract: {error.message}"
+    if isinstance(error, Expired):
+        return "it took too long"
+    return "no free worker" if isinstance(error, Full) else f"it raised {class_name(error)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard.call import logger
+from aiguard.classification import class_name
 from aiguard.errors import BoundaryError
 from aiguard.events import Retrying, Run, RunEnded
 from aiguard.failure import INVALID_OUTPUTS, REASKABLE, REJECTIONS, Failure, FailureKind
@@ -95,13 +97,26 @@ class RetryStage:
         if retry.wait is None and retry.stop is None and isinstance(retry.on, frozenset):
             delay = full_jitter(failures, call.clock.random())
         else:
-            state = _tenacity_state(failures, error, call)
-            if retry.stop is not None and retry.stop(state):
+            try:
+                asked = _ask_tenacity(retry, _tenacity_state(failures, error, call), call)
+            except Exception as broken:  # noqa: BLE001 - a policy object's fault must not become the caller's
+                logger.error("retry: a wait, stop or retry object failed: %s", class_name(broken))
                 return None
-            if not isinstance(retry.on, frozenset) and not retry.on(state):
+            if asked is None:
                 return None
-            delay = full_jitter(failures, call.clock.random()) if retry.wait is None else max(0.0, retry.wait(state))
+            delay = asked
         return max(delay, failure.retry_after or 0.0)
+
+
+def _ask_tenacity(retry: Retry, state: Any, call: Call) -> float | None:
+    """Return the wait that the policy's own objects ask for, or `None` where they say that it is enough."""
+    if not isinstance(retry.on, frozenset) and not retry.on(state):
+        return None
+    delay = full_jitter(state.attempt_number, call.clock.random()) if retry.wait is None else float(retry.wait(state))
+    if not delay >= 0:  # NaN too
+        delay = 0.0
+    state.upcoming_sleep = delay  # `stop_before_delay` looks at it
+    return None if retry.stop is not None and retry.stop(state) else delay
 
 
 def _tenacity_state(failures: int, error: BoundaryError, call: Call) -> Any:

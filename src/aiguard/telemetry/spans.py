@@ -81,7 +81,7 @@ class CallTrace:
 
     Attributes:
         context: The context that its log events and its spans belong to.
-        trace_id: The trace, as 32 hex digits.
+        trace_id: The trace, as 32 hex digits; `None` where it is not recorded.
     """
 
     __slots__ = ("_attributes", "_recording", "_span", "context", "trace_id")
@@ -91,7 +91,7 @@ class CallTrace:
         self._attributes = attributes
         self._recording = recording
         self.context = trace.set_span_in_context(span)
-        self.trace_id = format(span.get_span_context().trace_id, "032x")
+        self.trace_id = format(span.get_span_context().trace_id, "032x") if recording else None
 
     def hear(self, event: Event) -> None:
         """Draw what the event says."""

@@ -58,6 +58,7 @@ class VirtualClock:
         self._random = random.Random(seed)  # noqa: S311 - repeatable is what is wanted here
         self._changed = threading.Condition()
         self._sleepers: dict[threading.Thread, float] = {}
+        self._awaited: dict[threading.Thread, threading.Lock] = {}
         self._over = False
 
     def now(self) -> float:
@@ -107,22 +108,43 @@ class VirtualClock:
 
     def wait(self, lock: threading.Lock, until: float) -> bool:
         """Wait for `lock`, at most until the virtual moment `until`."""
+        if _is_worker(threading.current_thread()):
+            return self._wait_in_worker(lock, until)
         while not lock.acquire(timeout=_GLANCE):
-            if self._all_asleep() and not self._pass_until(until):
-                return lock.acquire(blocking=False)
+            if self._all_asleep():
+                # whoever was about to release it has done so by now
+                if lock.acquire(blocking=False):
+                    return True
+                if not self._pass_until(until):
+                    return lock.acquire(blocking=False)
         return True
+
+    def _wait_in_worker(self, lock: threading.Lock, until: float) -> bool:
+        """Wait for a nested boundary: whoever waits outside lets time pass, so this thread must count as asleep."""
+        thread = threading.current_thread()
+        with self._changed:
+            self._sleepers[thread], self._awaited[thread] = until, lock
+            while not (got := lock.acquire(blocking=False)) and not self._over and self._now < until:
+                self._changed.wait(_GLANCE)
+            del self._sleepers[thread], self._awaited[thread]
+            return got
+
+    def _is_asleep(self, thread: threading.Thread, until: float) -> bool:
+        awaited = self._awaited.get(thread)
+        return until > self._now and _is_worker(thread) and (awaited is None or awaited.locked())
 
     def _all_asleep(self) -> bool:
         """Whether no worker thread of any boundary is on its way to somewhere."""
         with self._changed:
-            asleep = sum(1 for thread, until in self._sleepers.items() if until > self._now and _is_worker(thread))
-        return asleep >= sum(workers.busy for workers in _all_workers())
+            asleep = sum(1 for thread, until in self._sleepers.items() if self._is_asleep(thread, until))
+        return asleep >= sum(workers.active for workers in _all_workers())
 
     def _pass_until(self, until: float) -> bool:
         """Let time pass to the next sleeper's moment; `False` if `until` came first."""
         with self._changed:
             first = min(self._sleepers.values(), default=math.inf)
-            self._now = max(self._now, min(first, until))
+            if not math.isinf(moment := min(first, until)):  # else only somebody else's thread can end the wait
+                self._now = max(self._now, moment)
             self._changed.notify_all()
             return first <= until and not math.isinf(first)
 
@@ -161,6 +183,8 @@ class _VirtualSelector(selectors.DefaultSelector):
                 return ready
             if not self.clock._all_asleep():  # noqa: SLF001 - same file
                 continue
+            if ready := super().select(0):  # woken by a thread that has fallen asleep since
+                return ready
             if timeout is None:
                 if not self.clock._pass_until(math.inf):  # noqa: SLF001 - same file
                     return super().select(None)
@@ -171,7 +195,7 @@ class _VirtualSelector(selectors.DefaultSelector):
             timeout = max(0.0, moment - self.clock.now())
 
     def _threads(self) -> bool:
-        return any(workers.busy for workers in _all_workers())
+        return any(workers.active for workers in _all_workers())
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):

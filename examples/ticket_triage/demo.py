@@ -1,0 +1,28 @@
+"""
+A real model, hung, killed and talking nonsense while tickets keep coming: first without aiguard, then with it.
+
+    make demo                                           installs what it needs, then runs it
+    python examples/ticket_triage/demo.py --tickets 3   the short form, in an environment that has it all
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+PACKAGE = "examples.ticket_triage"
+
+
+def start() -> int:
+    """Run the demo, or say what keeps it from running. Return the exit status."""
+    sys.path[0] = str(Path(__file__).resolve().parents[2])  # a script's own folder would make `rules` a top-level name
+    problem = import_module(f"{PACKAGE}.preflight").problem()  # before anything is imported that may not be installed
+    if problem is not None:
+        print(problem, file=sys.stderr)
+        return 2
+    return int(import_module(f"{PACKAGE}.main").run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(start())

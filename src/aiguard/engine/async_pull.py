@@ -1,0 +1,138 @@
+"""Items of an async stream: pulled on the loop, with one timer for the whole stream."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from asyncio import current_task
+from typing import TYPE_CHECKING, Any
+
+from aiguard import deadline
+from aiguard.call import logger
+from aiguard.classification import class_name
+from aiguard.engine.pulls import CLOSING_GRACE, Consumer, Pull, caught, refuse_second
+from aiguard.engine.runtime import given_up
+from aiguard.engine.timers import NO_TASK, Watch, running_timers
+from aiguard.errors import MisuseError
+from aiguard.signals import Expired, Halted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiguard.call import Call
+
+
+class AsyncPull(Pull):
+    """
+    Pulls on the loop that the stream began on.
+
+    Attributes:
+        done: Whether its timer need not come back.
+    """
+
+    __slots__ = ("_armed", "_cancelling", "_loop", "_next", "_scope", "_task", "_timers", "_watch", "done")
+
+    def __init__(self, source: AsyncIterator[Any], call: Call, until: float) -> None:
+        super().__init__(source, call, until)
+        self._next: Any = source.__anext__
+        self._timers = running_timers(self._clock)
+        self._loop = self._timers.loop
+        self._scope = call.run.scope
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._watch: Watch | None = None
+        self._armed = False
+        self.done = False
+
+    async def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901 - one frame an item
+        """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
+        if self.began is not None:
+            refuse_second("asynchronous generator")
+        task = current_task(self._loop)
+        if task is None:
+            raise MisuseError(NO_TASK)
+        clock = self._clock
+        left = self._left
+        self._task = task
+        self._cancelling = task.cancelling()
+        self.began = began = clock.now()
+        if not self._armed and left < math.inf:  # a rung's items are there already: they need no timer
+            self._armed = True
+            self._timers.add(began + left, self)
+        try:
+            if stream.switch.off and not self._is_rung:
+                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            token = deadline.current.set((began + left, clock))
+            scope = self._scope
+            scope_token = scope.enter() if scope is not None else None
+            try:
+                item = await (self._next() if sent is None else sent())
+            finally:
+                if scope is not None:
+                    scope.leave(scope_token)
+                deadline.current.reset(token)
+            self._left = left = left - (clock.now() - began)
+            if left < 0 or self._watch is not None:
+                raise Expired  # noqa: TRY301 - to the pipeline, as everything else
+            if stream.judge is not None:
+                item = stream.judge(item)
+        except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
+            error = caught(raised)
+        else:
+            self.began = self._task = None
+            self._journal.delivered += 1
+            return item
+        self.began = self._task = None
+        if self._watch is not None and issubclass(type(error), Exception | asyncio.CancelledError):
+            error = given_up(self._watch)
+        try:
+            return await stream.resumed(error)
+        finally:
+            del error, stream
+
+    def due(self, now: float) -> float | None:
+        """Come back later while the consumer is at work or time is left; else cancel the task that waits."""
+        watch = self._watch
+        if watch is not None:
+            return None if watch.done else watch.due(now)
+        began, task = self.began, self._task
+        if began is None or task is None:
+            self._armed = False  # the next pull arms it again
+            return None
+        moment = began + self._left
+        if now < moment:
+            return moment
+        self._watch = watch = Watch(task, self._cancelling)
+        return watch.due(now)
+
+    def forget(self) -> None:
+        """Let go of everything: the queue of timers may hold this pull until its moment."""
+        self.done = True
+        if self._armed:
+            self._armed = False
+            self._timers.drop()
+        self.source = self._next = self._task = None
+        del self._call, self._journal, self._scope
+
+    async def close(self) -> None:
+        """Close the source; its cleanup may await, for a while."""
+        source = self.source
+        self.forget()
+        close = getattr(source, "aclose", None) or getattr(source, "close", None)
+        if close is None:
+            return
+        timers = running_timers(self._clock)
+        watch = timers.watch(self._clock.now() + CLOSING_GRACE)
+        try:
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing
+        except Exception as error:  # noqa: BLE001 - the answer is out already, or an error that says more
+            logger.warning("a stream's cleanup raised %s", class_name(error))
+        except asyncio.CancelledError:
+            if not watch.over():
+                raise
+            logger.warning("a stream's cleanup took longer than %g s", CLOSING_GRACE)
+        finally:
+            timers.end(watch)

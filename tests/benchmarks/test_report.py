@@ -1,0 +1,49 @@
+"""The report that a run prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks import report
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Section
+
+
+def test_the_table_shows_each_budget_beside_its_figure(
+    sections: list[Section], over: Section, facts: dict[str, Any]
+) -> None:
+    """And says of each whether it is met."""
+    lines = report.text([sections[0], over], facts).splitlines()
+    judged = [line.split() for line in lines if "budget" in line]
+    assert [(words[3], words[-1]) for words in judged] == [("0.25", "ok"), ("0.31", "MISSED")]
+
+
+def test_every_figure_is_in_the_table(sections: list[Section], facts: dict[str, Any], costs: dict[str, float]) -> None:
+    """With its unit."""
+    table = report.text(sections, facts)
+    assert all(f"<{name}> & co" in table for name in costs)
+    assert "36.2 µs" in table
+
+
+def test_a_quick_run_says_that_it_proves_nothing(sections: list[Section], facts: dict[str, Any]) -> None:
+    """So that nobody quotes it."""
+    assert "too short" in report.text(sections, facts | {"quick": True})
+    assert "too short" not in report.text(sections, facts)
+
+
+def test_the_facts_name_versions_and_no_place() -> None:
+    """A report may be published: it says what was measured, not where."""
+    facts = report.about(quick=True)
+    assert facts["packages"]["pydantic"][0].isdigit()
+    assert "/" not in str(facts)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.0421, "0.0421"), (7.5, "7.5"), (36.24, "36.2"), (99.96, "100"), (12345.6, "12,346")]
+)
+def test_numbers_have_three_digits_or_their_whole_part(value: float, written: str) -> None:
+    """Nobody reads nine decimals, and none is written as a power of ten."""
+    assert report.number(value) == written

@@ -1,0 +1,58 @@
+"""The gate alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiguard import FailureKind, HaltedError
+from aiguard.stages.gate import GateStage
+from aiguard.switch import Switch
+from tests.stages.fakes import Rest, call_for, failing, run
+
+if TYPE_CHECKING:
+    from aiguard.call import Call
+    from aiguard.testing import VirtualClock
+
+
+def test_on_it_lets_through(clock: VirtualClock) -> None:
+    """A boundary that is on runs."""
+    assert run(GateStage(Switch(off=False)), Rest("ok"), call_for(clock)) == "ok"
+
+
+def test_off_it_turns_away(clock: VirtualClock) -> None:
+    """A boundary that is off never reaches the component, and says `halted`."""
+    rest = Rest("never")
+    with pytest.raises(HaltedError) as caught:
+        run(GateStage(Switch(off=True)), rest, call_for(clock))
+    assert (caught.value.failure.kind, caught.value.failure.stage) == (FailureKind.HALTED, "gate")
+    assert not rest.calls
+
+
+def test_switched_off_while_a_call_runs_its_answer_stays_in(clock: VirtualClock) -> None:
+    """Whoever halts a boundary sees no answer of it afterwards."""
+    switch = Switch(off=False)
+
+    def halt(_: Call) -> str:
+        switch.off = True
+        return "an answer"
+
+    with pytest.raises(HaltedError):
+        run(GateStage(switch), Rest(halt), call_for(clock))
+
+
+def test_switched_on_again_it_runs(clock: VirtualClock) -> None:
+    """The switch is read at each call."""
+    switch = Switch(off=True)
+    stage = GateStage(switch)
+    switch.off = False
+    assert run(stage, Rest("ok"), call_for(clock)) == "ok"
+
+
+def test_a_failure_of_the_component_passes(clock: VirtualClock) -> None:
+    """The gate changes no error."""
+    error = failing(FailureKind.CONNECTION)
+    with pytest.raises(type(error)) as caught:
+        run(GateStage(Switch(off=False)), Rest(error), call_for(clock))
+    assert caught.value is error

@@ -1,0 +1,402 @@
+"""The retry stage alone: its pure decisions as tables, its loop on virtual time, tenacity's objects in it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiguard import BoundaryError, DeadlineExceededError, Failure, FailureKind, PolicyError, Retry
+from aiguard.events import Retrying, RunEnded
+from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, RETRIED_BY_DEFAULT
+from aiguard.stages.retry import RetryStage, full_jitter
+from tests.stages.fakes import Ear, Rest, call_for, failing, run, runtime_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiguard.call import Call
+    from aiguard.testing import VirtualClock
+
+DOWN = FailureKind.CONNECTION
+
+
+def started(then: Any) -> Callable[[Call], Any]:
+    """Return a step of an attempt that the bulkhead lets in."""
+
+    def begin(call: Call) -> Any:
+        call.run.started = call.clock.now()
+        return then(call) if callable(then) else then
+
+    return begin
+
+
+def attempts(*script: Any) -> Rest:
+    """Return a rest of the pipeline whose attempts all begin."""
+    return Rest(*(started(step) for step in script))
+
+
+def down(kind: FailureKind = DOWN, **fields: Any) -> BoundaryError:
+    """Return a failure that may pass."""
+    return failing(kind, **fields)
+
+
+# --- pure decisions
+
+
+@pytest.mark.parametrize(
+    ("failures", "most"), [(1, 0.1), (2, 0.2), (3, 0.4), (4, 0.8), (5, 1.6), (6, 2.0), (7, 2.0), (2000, 2.0)]
+)
+def test_the_wait_is_full_jitter_under_a_cap(failures: int, most: float) -> None:
+    """It spreads over the whole of 0 to 0.1 s × 2ⁿ⁻¹, at most 2 s, however long it goes on."""
+    assert full_jitter(failures, 0.0) == 0.0
+    assert full_jitter(failures, 0.5) == pytest.approx(most / 2)
+    assert full_jitter(failures, 1.0) == pytest.approx(most)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_the_wait_is_never_negative_nor_over_its_cap(failures: int, chance: float) -> None:
+    """No number of failures and no chance leaves the range."""
+    assert 0.0 <= full_jitter(failures, chance) <= 2.0
+
+
+RETRIED = {
+    "timeout",
+    "connection",
+    "server_error",
+    "malformed_transport",
+    "overloaded",
+    "rate_limited",
+    "stream_interrupted",
+    "worker_crashed",
+    "worker_poisoned",
+}
+"""Column three of the table in the architecture, invalid outputs aside: those are asked for again."""
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_what_is_retried_by_default(clock: VirtualClock, kind: FailureKind) -> None:
+    """Each kind is tried again or not as the architecture's table says."""
+    rest = attempts(down(kind), "ok")
+    with contextlib.suppress(BoundaryError):
+        run(RetryStage(Retry(attempts=2), 0), rest, call_for(clock))
+    assert len(rest.calls) == (2 if kind in RETRIED else 1)
+
+
+def test_no_retry_setting_means_one_attempt(clock: VirtualClock) -> None:
+    """The stage is always there, with one attempt."""
+    rest = attempts(down(), "ok")
+    with pytest.raises(BoundaryError) as caught:
+        run(RetryStage(None, 0), rest, call_for(clock))
+    assert caught.value.failure.kind is DOWN
+    assert len(rest.calls) == 1
+
+
+def test_attempts_counts_the_first(clock: VirtualClock) -> None:
+    """Three attempts are two retries; the last error leaves."""
+    errors = [down(), down(), down(), down()]
+    rest = attempts(*errors)
+    with pytest.raises(BoundaryError) as caught:
+        run(RetryStage(Retry(attempts=3), 0), rest, call_for(clock))
+    assert caught.value is errors[2]
+    assert len(rest.calls) == 3
+
+
+def test_the_kinds_to_retry_may_be_named(clock: VirtualClock) -> None:
+    """`on` replaces the default set."""
+    stage = RetryStage(Retry(attempts=2, on={FailureKind.UNCLASSIFIED}), 0)  # type: ignore[arg-type]
+    assert run(stage, attempts(down(FailureKind.UNCLASSIFIED), "ok"), call_for(clock)) == "ok"
+    with pytest.raises(BoundaryError):
+        run(stage, attempts(down(), "ok"), call_for(clock))
+
+
+@pytest.mark.parametrize("kind", sorted(REJECTIONS | INVALID_OUTPUTS | {FailureKind.DEADLINE_EXHAUSTED}))
+def test_what_can_never_be_retried_is_refused_at_declaration(kind: FailureKind) -> None:
+    """A rejection is no failure of the component, an invalid answer has `reask`."""
+    with pytest.raises(PolicyError, match=kind.value):
+        Retry(on=frozenset({kind}))
+
+
+# --- the loop
+
+
+def test_waits_are_drawn_from_the_calls_clock(clock: VirtualClock) -> None:
+    """Nothing but the clock is a source of chance: two equal clocks give equal waits."""
+    call = call_for(clock)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(attempts=4), 0), attempts(down()), call)
+    twin = type(clock)()
+    assert runtime_of(call).slept == [full_jitter(number, twin.random()) for number in (1, 2, 3)]
+
+
+def test_a_servers_wish_is_a_floor(clock: VirtualClock) -> None:
+    """`Retry-After` is waited for, and no less than the jitter where that is longer."""
+    call = call_for(clock)
+    run(RetryStage(Retry(attempts=2), 0), attempts(down(FailureKind.RATE_LIMITED, retry_after=3.0), "ok"), call)
+    assert runtime_of(call).slept == [3.0]
+    call = call_for(clock)
+    stage = RetryStage(Retry(attempts=2, wait=tenacity.wait_fixed(1.5)), 0)
+    run(stage, attempts(down(FailureKind.RATE_LIMITED, retry_after=1.0), "ok"), call)
+    assert runtime_of(call).slept == [1.5]
+
+
+def test_nobody_sleeps_past_the_deadline(clock: VirtualClock) -> None:
+    """A wait that does not fit is not begun: the failure leaves at once, for the ladder to answer."""
+    call = call_for(clock, within=2.0)
+    with pytest.raises(BoundaryError) as caught:
+        run(RetryStage(Retry(), 0), attempts(down(FailureKind.RATE_LIMITED, retry_after=2.0), "ok"), call)
+    assert caught.value.failure.retry_after == 2.0
+    assert clock.elapsed == 0.0
+
+
+def test_a_delivered_item_ends_all_retrying(clock: VirtualClock) -> None:
+    """Half an answer is with the caller: neither a retry nor a reask may begin another one."""
+    for error in (down(), failing(FailureKind.SCHEMA_VIOLATION)):
+        call = call_for(clock)
+        call.journal.delivered = 1
+        rest = attempts(error, "ok")
+        with pytest.raises(BoundaryError):
+            run(RetryStage(Retry(), 3), rest, call)
+        assert len(rest.calls) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(INVALID_OUTPUTS))
+def test_an_invalid_answer_is_asked_for_again_but_for_a_truncated_one(clock: VirtualClock, kind: FailureKind) -> None:
+    """`reask` adds so many attempts, at once; the same question would be cut at the same length once more."""
+    call, rest = call_for(clock), attempts(down(kind))
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(attempts=5), 2), rest, call)
+    assert len(rest.calls) == (1 if kind is FailureKind.TRUNCATED else 3)
+    assert not runtime_of(call).slept
+
+
+def test_reasks_and_retries_are_counted_apart(clock: VirtualClock) -> None:
+    """An invalid answer spends no retry, a failure no reask."""
+    rest = attempts(down(FailureKind.EMPTY_OUTPUT), down(), down(FailureKind.EMPTY_OUTPUT), down(), "ok")
+    call = call_for(clock)
+    assert run(RetryStage(Retry(attempts=3), 2), rest, call) == "ok"
+    assert [made.reason for made in call.journal.runs] == ["initial", "reask", "retry", "reask", "retry"]
+    assert [made.number for made in call.journal.runs] == [1, 2, 3, 4, 5]
+
+
+def test_every_attempt_is_written_down(clock: VirtualClock) -> None:
+    """Number, reason, failure and times are those of the attempt, the contract's verdict included."""
+
+    def slow(call: Call) -> Any:
+        call.run.started = clock.now()
+        clock.advance(0.5)
+        return down()
+
+    call = call_for(clock)
+    run(RetryStage(Retry(attempts=2, wait=tenacity.wait_fixed(1)), 0), Rest(slow, started("ok")), call)
+    first, second = call.journal.runs
+    assert (first.number, first.reason, first.started, first.ended) == (1, "initial", 1000.0, 1000.5)
+    assert first.failure is not None
+    assert first.failure.kind is DOWN
+    assert (second.number, second.reason, second.started, second.failure) == (2, "retry", 1001.5, None)
+
+
+def test_each_attempt_has_a_run_of_its_own(clock: VirtualClock) -> None:
+    """What one attempt leaves behind, a thread or a span, is not seen by the next."""
+    rest = attempts(down(), "ok")
+    run(RetryStage(Retry(), 0), rest, call_for(clock))
+    assert rest.calls[0].run is not rest.calls[1].run
+    assert rest.calls[0].journal is rest.calls[1].journal
+    assert rest.calls[0].deadline == rest.calls[1].deadline
+
+
+def test_a_rejected_call_has_no_attempt(clock: VirtualClock) -> None:
+    """What never began is not written down."""
+    call = call_for(clock)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(), 0), Rest(failing(FailureKind.CIRCUIT_OPEN)), call)
+    assert not call.journal.runs
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(), GeneratorExit(), TypeError("misuse")])
+def test_an_interrupt_ends_the_attempt_and_passes(clock: VirtualClock, ending: BaseException) -> None:
+    """It is written down as cancelled, and never retried."""
+    ear = Ear()
+    call, rest = call_for(clock, ear=ear), attempts(ending, "ok")
+    with pytest.raises(type(ending)):
+        run(RetryStage(Retry(on=tenacity.retry_always), 0), rest, call)
+    assert len(rest.calls) == len(call.journal.runs) == 1
+    assert [(type(event), event.cancelled) for event in ear.events if isinstance(event, RunEnded)] == [(RunEnded, True)]
+
+
+def test_listeners_hear_of_each_further_attempt(clock: VirtualClock) -> None:
+    """Number, reason, delay and failure of what follows are told, before the wait."""
+    ear = Ear()
+    stage = RetryStage(Retry(wait=tenacity.wait_fixed(1)), 1)
+    run(stage, attempts(down(), down(FailureKind.EMPTY_OUTPUT), "ok"), call_for(clock, ear=ear))
+    told = [event for event in ear.events if isinstance(event, Retrying)]
+    assert [(event.number, event.reason, event.delay, event.failure.kind) for event in told] == [
+        (2, "retry", 1.0, DOWN),
+        (3, "reask", 0.0, FailureKind.EMPTY_OUTPUT),
+    ]
+    assert len([event for event in ear.events if isinstance(event, RunEnded)]) == 3
+
+
+# --- tenacity
+
+
+def with_cause(error: Exception, kind: FailureKind = DOWN) -> BoundaryError:
+    """Return the error of an attempt in which the component raised `error`."""
+    leaving = failing(kind, exception=error)
+    leaving.__cause__ = error
+    return leaving
+
+
+def test_the_state_is_counted_on_the_calls_clock(clock: VirtualClock) -> None:
+    """Attempt number, times, outcome and arguments are those of this call, on virtual time."""
+    seen: list[dict[str, Any]] = []
+    raised = ValueError("no")
+
+    def wait(state: Any) -> float:
+        seen.append(
+            {
+                "attempt_number": state.attempt_number,
+                "seconds_since_start": state.seconds_since_start,
+                "args": state.args,
+                "kwargs": state.kwargs,
+                "failed": state.outcome.failed,
+                "exception": state.outcome.exception(),
+            }
+        )
+        return 2.0
+
+    call = call_for(clock, "ticket", urgent=True)
+    run(RetryStage(Retry(wait=wait), 0), attempts(with_cause(raised), with_cause(raised), "ok"), call)
+    common = {"args": ("ticket",), "kwargs": {"urgent": True}, "failed": True, "exception": raised}
+    assert seen == [
+        {"attempt_number": 1, "seconds_since_start": 0.0, **common},
+        {"attempt_number": 2, "seconds_since_start": 2.0, **common},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [
+        (tenacity.wait_none(), []),
+        (tenacity.wait_fixed(0.5), [0.5, 0.5, 0.5]),
+        (tenacity.wait_incrementing(start=0.1, increment=0.2), [0.1, 0.3, 0.5]),
+        (tenacity.wait_exponential(multiplier=0.1, max=0.3), [0.1, 0.2, 0.3]),
+        (tenacity.wait_chain(tenacity.wait_fixed(1), tenacity.wait_fixed(2)), [1.0, 2.0, 2.0]),
+        (tenacity.wait_fixed(1) + tenacity.wait_fixed(0.5), [1.5, 1.5, 1.5]),
+        (lambda state: -float(state.attempt_number), []),
+    ],
+)
+def test_tenacitys_waits_are_waited(clock: VirtualClock, wait: Any, expected: list[float]) -> None:
+    """A `wait_*` object says how long; a negative wait is none."""
+    call = call_for(clock)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(attempts=4, wait=wait), 0), attempts(down()), call)
+    assert runtime_of(call).slept == pytest.approx(expected)
+
+
+def test_tenacitys_random_waits_stay_in_their_range(clock: VirtualClock) -> None:
+    """`wait_random_exponential` draws from its own chance, within its bounds."""
+    call = call_for(clock, within=1000.0)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(attempts=6, wait=tenacity.wait_random_exponential(max=1)), 0), attempts(down()), call)
+    assert all(0.0 <= seconds <= 1.0 for seconds in runtime_of(call).slept)
+
+
+@pytest.mark.parametrize(
+    ("stop", "made"),
+    [
+        (tenacity.stop_after_attempt(4), 4),
+        (tenacity.stop_after_delay(2.5), 4),
+        (tenacity.stop_after_attempt(2) | tenacity.stop_after_delay(100), 2),
+        (tenacity.stop_all(tenacity.stop_after_attempt(2), tenacity.stop_after_delay(1.5)), 3),
+    ],
+)
+def test_tenacitys_stops_stop(clock: VirtualClock, stop: Any, made: int) -> None:
+    """A `stop_*` object ends it, on the virtual clock, and `attempts` says nothing then."""
+    rest = attempts(down())
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(stop=stop, wait=tenacity.wait_fixed(1)), 0), rest, call_for(clock))
+    assert len(rest.calls) == made
+
+
+def test_a_stop_that_looks_at_the_coming_wait_sees_it(clock: VirtualClock) -> None:
+    """`stop_before_delay` asks whether the next wait still fits, as in tenacity's own loop, which waits first."""
+    rest = attempts(down())
+    stop = tenacity.stop_before_delay(2.5)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(stop=stop, wait=tenacity.wait_fixed(1)), 0), rest, call_for(clock))
+    assert len(rest.calls) == 3
+    assert clock.elapsed == 2.0
+
+
+def test_stop_and_attempts_contradict_each_other() -> None:
+    """One of them decides, so giving both is refused."""
+    with pytest.raises(PolicyError, match="contradict"):
+        Retry(attempts=2, stop=tenacity.stop_after_attempt(3))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "raised", "retried"),
+    [
+        (tenacity.retry_if_exception_type(KeyError), KeyError(), True),
+        (tenacity.retry_if_exception_type(KeyError), ValueError(), False),
+        (tenacity.retry_if_not_exception_type(KeyError), ValueError(), True),
+        (tenacity.retry_if_not_exception_type(KeyError), KeyError(), False),
+        (tenacity.retry_if_exception(lambda error: "busy" in str(error)), ValueError("busy"), True),
+        (tenacity.retry_if_exception_message(message="busy"), ValueError("idle"), False),
+        (tenacity.retry_if_exception_cause_type(OSError), ValueError(), False),
+        (tenacity.retry_if_exception_type(KeyError) | tenacity.retry_if_exception_type(OSError), OSError(), True),
+        (tenacity.retry_if_exception_type(LookupError) & tenacity.retry_if_exception_type(KeyError), KeyError(), True),
+        (tenacity.retry_if_result(lambda value: value is None), ValueError(), False),
+        (tenacity.retry_always, ValueError(), True),
+        (tenacity.retry_never, ValueError(), False),
+    ],
+)
+def test_tenacitys_predicates_are_asked_about_the_components_exception(
+    clock: VirtualClock,
+    predicate: Any,
+    raised: Exception,
+    retried: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A `retry_*` object decides on what the component raised, whatever its kind."""
+    rest = attempts(with_cause(raised, FailureKind.BAD_REQUEST), "ok")
+    try:
+        run(RetryStage(Retry(on=predicate), 0), rest, call_for(clock))
+    except BoundaryError:
+        assert not retried
+    assert len(rest.calls) == (2 if retried else 1)
+
+
+def test_where_nothing_was_raised_the_predicate_sees_our_error(clock: VirtualClock) -> None:
+    """A timeout by our own clock is a `TimeoutError` to a predicate."""
+    error = DeadlineExceededError(Failure(FailureKind.TIMEOUT, "attempt", "too slow"))
+    rest = attempts(error, "ok")
+    assert run(RetryStage(Retry(on=tenacity.retry_if_exception_type(TimeoutError)), 0), rest, call_for(clock)) == "ok"
+
+
+@pytest.mark.parametrize("kind", sorted(REJECTIONS | {FailureKind.DEADLINE_EXHAUSTED}))
+@pytest.mark.parametrize("predicate", [tenacity.retry_if_not_exception_type(KeyError), tenacity.retry_always])
+def test_no_predicate_makes_a_rejection_retried(clock: VirtualClock, kind: FailureKind, predicate: Any) -> None:
+    """A negative predicate would, in tenacity's own loop."""
+    rest = attempts(failing(kind), "ok")
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(on=predicate), 0), rest, call_for(clock))
+    assert len(rest.calls) == 1
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(), GeneratorExit()])
+def test_no_predicate_makes_an_interrupt_retried(clock: VirtualClock, ending: BaseException) -> None:
+    """`retry_if_not_exception_type` retries KeyboardInterrupt three times in tenacity's own loop."""
+    rest = attempts(ending, "ok")
+    with pytest.raises(type(ending)):
+        run(RetryStage(Retry(on=tenacity.retry_if_not_exception_type(KeyError)), 0), rest, call_for(clock))
+    assert len(rest.calls) == 1
+
+
+def test_the_default_set_is_the_table() -> None:
+    """`RETRIED_BY_DEFAULT` is column three of the architecture's table."""
+    assert set(RETRIED_BY_DEFAULT) == RETRIED

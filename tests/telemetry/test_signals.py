@@ -1,0 +1,239 @@
+"""Histograms and log events, against a real SDK; and that nothing anywhere carries content."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry._logs import SeverityNumber
+from pydantic import BaseModel, field_validator
+
+from aiguard import BoundaryError, Breaker, Bulkhead, Retry, guard
+from aiguard.telemetry import events, metrics, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiguard.testing import VirtualClock
+    from tests.shapes import Harness
+    from tests.telemetry.conftest import Recorded
+
+AGAIN = Retry(attempts=3, wait=lambda _: 0.25)
+CANARY = "CANARY-4711"
+
+
+def point(recorded: Recorded, instrument: str, **wanted: Any) -> int:
+    """Return the count of the one point whose attributes are exactly these; keys have underscores for dots."""
+    attributes = {key.replace("__", "."): value for key, value in wanted.items()}
+    [count] = [count for found, count, _ in recorded.points[instrument] if found == attributes]
+    return count
+
+
+def test_histograms_count_calls_and_attempts(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """A call counts once whatever its attempts; its attributes say how it ended, and why."""
+    harness = scenario("ok", ConnectionError(), "ok", "ok", retry=AGAIN)
+    for _ in range(3):
+        harness()
+    assert point(recorded, names.CALL_DURATION, aiguard__boundary="scenario", aiguard__outcome="success") == 3
+    first: dict[str, Any] = {"aiguard__boundary": "scenario", "aiguard__attempt__kind": "initial"}
+    assert point(recorded, names.ATTEMPT_DURATION, **first) == 2
+    assert point(recorded, names.ATTEMPT_DURATION, **first, error__type="connection") == 1
+    retried: dict[str, Any] = {"aiguard__boundary": "scenario", "aiguard__attempt__kind": "retry"}
+    assert point(recorded, names.ATTEMPT_DURATION, **retried) == 1
+
+
+def test_histograms_say_why_a_call_was_degraded(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """A degraded call has its reason, and no error."""
+    scenario(ConnectionError(), fallback=["floor"])()
+    degraded: dict[str, Any] = {"aiguard__outcome": "fallback", "aiguard__degraded__reason": "connection"}
+    assert point(recorded, names.CALL_DURATION, aiguard__boundary="scenario", **degraded) == 1
+
+
+def test_histograms_say_why_a_call_failed(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """A failed call and a rejected one have the kind; a rejected one counts no attempt."""
+    harness = scenario(ConnectionError(), breaker=Breaker(minimum_calls=1))
+    for _ in range(2):
+        with pytest.raises(BoundaryError):
+            harness()
+    failed: dict[str, Any] = {"aiguard__outcome": "error", "error__type": "connection"}
+    rejected: dict[str, Any] = {"aiguard__outcome": "rejected", "error__type": "circuit_open"}
+    assert point(recorded, names.CALL_DURATION, aiguard__boundary="scenario", **failed) == 1
+    assert point(recorded, names.CALL_DURATION, aiguard__boundary="scenario", **rejected) == 1
+    assert sum(count for _, count, _ in recorded.points[names.ATTEMPT_DURATION]) == 1
+
+
+def test_histograms_measure_seconds(clock: VirtualClock, recorded: Recorded) -> None:
+    """Of the call and of each attempt, on the boundary's clock; a cancelled call counts too."""
+
+    @guard("timed", deadline=10.0, retry=AGAIN)
+    async def component() -> str:
+        await asyncio.sleep(1.0)
+        raise ConnectionError
+
+    @guard("cancelled", deadline=10.0)
+    async def slow() -> None:
+        await asyncio.sleep(9.0)
+
+    async def main() -> None:
+        with pytest.raises(BoundaryError):
+            await component()
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    clock.run(main())
+    totals = {found["aiguard.boundary"]: total for found, _, total in recorded.points[names.CALL_DURATION]}
+    assert totals == {"timed": pytest.approx(3.5), "cancelled": pytest.approx(1.0)}
+    cancelled: dict[str, Any] = {"aiguard__boundary": "cancelled", "aiguard__outcome": "cancelled"}
+    assert point(recorded, names.CALL_DURATION, **cancelled) == 1
+
+
+def test_a_degraded_call_is_a_log_event(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """Once per call, as a warning, tied to the call's trace."""
+    scenario(ConnectionError(), ConnectionError(), fallback=["floor"], retry=Retry(attempts=2))()
+    [event] = recorded.logs_named("aiguard.degraded")
+    assert event.severity_number is SeverityNumber.WARN
+    assert dict(event.attributes) == {
+        "aiguard.boundary": "scenario",
+        "aiguard.degraded.reason": "connection",
+        "aiguard.fallback.name": "value",
+    }
+    context = recorded.named("aiguard.call scenario").context
+    assert context is not None
+    assert event.trace_id == context.trace_id
+
+
+def test_a_breakers_transition_is_a_log_event(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """Each one, in order, by a call or by hand; only an opening is a warning."""
+    harness = scenario(ConnectionError(), "ok", breaker=Breaker(minimum_calls=1, probes=1))
+    with pytest.raises(BoundaryError):
+        harness()
+    harness.boundary.breaker.half_open()
+    harness()
+    told = recorded.logs_named("aiguard.breaker.transition")
+    states = [
+        (event.attributes["aiguard.breaker.previous_state"], event.attributes["aiguard.breaker.state"])
+        for event in told
+    ]
+    assert states == [("closed", "open"), ("open", "half-open"), ("half-open", "closed")]
+    assert {event.attributes["aiguard.breaker.name"] for event in told} == {"scenario"}
+    assert [event.severity_number for event in told] == [SeverityNumber.WARN, SeverityNumber.INFO, SeverityNumber.INFO]
+
+
+class Answer(BaseModel):
+    """An answer whose own validator says too much."""
+
+    text: str
+    number: int
+
+    @field_validator("text")
+    @classmethod
+    def _speaks(cls, value: str) -> str:
+        if value:
+            raise ValueError(f"this is wrong: {value}")
+        return value
+
+
+class LoudError(Exception):
+    """An exception full of content."""
+
+    def __init__(self) -> None:
+        super().__init__(CANARY)
+        self.add_note(CANARY)
+        self.body = {"error": {"message": CANARY, "code": CANARY}}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        LoudError(),
+        ConnectionError(CANARY),
+        ValueError(CANARY),
+        TimeoutError(CANARY),
+        TypeError(CANARY),
+        CANARY,
+        '{"text": "' + CANARY + '", "number": 1}',
+        '{"text": "", "number": 1, "' + CANARY + '": 2}',
+        '{"text": "", "number": "' + CANARY + '"}',
+        '{"text": "' + CANARY,
+        {CANARY: CANARY},
+        Answer.model_construct(text=CANARY, number=CANARY),
+    ],
+    ids=[
+        "loud",
+        "connection",
+        "value",
+        "timeout",
+        "type",
+        "text",
+        "check",
+        "key",
+        "schema",
+        "json",
+        "dict",
+        "instance",
+    ],
+)
+def test_no_content_leaves_by_telemetry(
+    scenario: Callable[..., Harness],
+    recorded: Recorded,
+    caplog: pytest.LogCaptureFixture,
+    step: Any,
+) -> None:
+    """Prompt, answer, exception text and validation input are in no span, metric, log event or log line."""
+    caplog.set_level(logging.DEBUG)
+
+    def broken(*_: Any) -> Any:
+        raise LoudError
+
+    ladder: list[Any] = [broken, lambda *_: {"text": CANARY, "number": CANARY}]
+    if isinstance(step, LoudError | dict):
+        ladder.append(Answer(text="", number=1))
+    harness = scenario(
+        *[step] * 3,
+        output=Answer,
+        reask=1,
+        retry=Retry(attempts=2),
+        breaker=Breaker(minimum_calls=1),
+        bulkhead=Bulkhead(limit=1),
+        fallback=ladder,
+    )
+    error: BoundaryError | None = None
+    try:
+        harness(CANARY)
+    except BoundaryError as caught:
+        error = caught
+    assert recorded.spans
+    assert CANARY not in recorded.everything()
+    assert CANARY not in caplog.text
+    if error is not None:
+        assert CANARY not in str(error)
+        assert CANARY not in error.failure.message
+    assert all(event.name != "exception" for span in recorded.spans for event in span.events)
+
+
+def test_a_raising_exporter_of_logs_and_metrics_changes_no_call(
+    scenario: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever an SDK raises is logged by its class, and the breaker still moves."""
+
+    class Broken:
+        def emit(self, _: Any) -> None:
+            raise RuntimeError(CANARY)
+
+        def record(self, *_: Any) -> None:
+            raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(events, "_logger", Broken())
+    monkeypatch.setattr(metrics, "_calls", Broken())
+    monkeypatch.setattr(metrics, "_attempts", Broken())
+    harness = scenario(ConnectionError(), "ok", breaker=Breaker(minimum_calls=1, probes=1), fallback=["floor"])
+    assert harness() == "floor"
+    assert harness.boundary.breaker.current_state == "open"
+    harness.boundary.breaker.half_open()
+    assert harness() == "ok"
+    assert "RuntimeError" in caplog.text
+    assert CANARY not in caplog.text
