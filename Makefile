@@ -18,7 +18,7 @@ demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talk
 
 test: .venv/.ready ## the tests, with coverage; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
 	@$(MAKE) test-other
-	@.venv/bin/python -m pytest --cov=aiguard $(ARGS)
+	@.venv/bin/python -m pytest -n auto --cov=aiguard $(ARGS)
 
 test-other:
 	@python=$$(scripts/find-python $(OTHER)); \
@@ -27,7 +27,7 @@ test-other:
 	elif [ -z "$$python" ]; then \
 	  echo "Python $(OTHER) is not installed: skipped."; \
 	else \
-	  $(MAKE) -s .venv-$(OTHER)/.ready PYTHON="$$python" && .venv-$(OTHER)/bin/python -m pytest $(ARGS); \
+	  $(MAKE) -s .venv-$(OTHER)/.ready PYTHON="$$python" && .venv-$(OTHER)/bin/python -m pytest -n auto $(ARGS); \
 	fi
 
 check: .venv/.ready ## format, lint, layers, types

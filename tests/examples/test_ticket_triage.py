@@ -230,7 +230,7 @@ class TestWaterfall:
 class TestModelProcess:
     """The process, with a stub in the model's place."""
 
-    @pytest.mark.parametrize("harm", [ModelProcess.hang, ModelProcess.kill, id])
+    @pytest.mark.parametrize("harm", [ModelProcess.hang, ModelProcess.kill, id])  # `id` does no harm
     def test_leaves_nothing_behind(self, harm: Callable[[ModelProcess], object]) -> None:
         """Running, stopped or dead: the process has ended when the context is left."""
         with stub(SERVES) as model:
