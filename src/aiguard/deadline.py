@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 current: ContextVar[tuple[float, Clock] | None] = ContextVar("aiguard_deadline", default=None)
 """The innermost absolute deadline and the clock it is counted on."""
 
+publish = current.set
+"""Make a deadline the innermost one in this context; returns what `withdraw` needs."""
+
+withdraw = current.reset
+"""Undo `publish`, in the same context."""
+
 
 def remaining() -> float | None:
     """

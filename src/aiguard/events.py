@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from aiguard.failure import Failure
@@ -53,23 +52,20 @@ class Release(Protocol):
         """Give it back."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(NamedTuple):
     """The component or a rung begins; the listener may set `run.scope`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(NamedTuple):
     """An attempt ended with the contract's verdict, or a rung with its own: see `run.failure`."""
 
     run: Run
     cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(NamedTuple):
     """Another attempt follows after `delay` seconds."""
 
     number: int
@@ -78,16 +74,14 @@ class Retrying:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class OutputInvalid:
+class OutputInvalid(NamedTuple):
     """An answer broke the contract."""
 
     contract: str
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerMoved:
+class BreakerMoved(NamedTuple):
     """The breaker changed its state, by a call or by hand."""
 
     breaker: str

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from asyncio import current_task
 from typing import TYPE_CHECKING, Any
 
-from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name
+from aiguard.deadline import publish, withdraw
 from aiguard.engine.pulls import CLOSING_GRACE, Consumer, Pull, caught, refuse_second
 from aiguard.engine.runtime import given_up
-from aiguard.engine.timers import NO_TASK, Watch, running_timers
+from aiguard.engine.timers import NO_TASK, Watch, current_task, running_timers
 from aiguard.errors import MisuseError
 from aiguard.signals import Expired, Halted
 
@@ -52,18 +51,18 @@ class AsyncPull(Pull):
         task = current_task(self._loop)
         if task is None:
             raise MisuseError(NO_TASK)
-        clock = self._clock
+        now = self._now
         left = self._left
         self._task = task
         self._cancelling = task.cancelling()
-        self.began = began = clock.now()
+        self.began = began = now()
         if not self._armed and left < math.inf:  # a rung's items are there already: they need no timer
             self._armed = True
             self._timers.add(began + left, self)
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = deadline.current.set((began + left, clock))
+            token = publish((began + left, self._clock))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:
@@ -71,8 +70,8 @@ class AsyncPull(Pull):
             finally:
                 if scope is not None:
                     scope.leave(scope_token)
-                deadline.current.reset(token)
-            self._left = left = left - (clock.now() - began)
+                withdraw(token)
+            self._left = left = left - (now() - began)
             if left < 0 or self._watch is not None:
                 raise Expired  # noqa: TRY301 - to the pipeline, as everything else
             if stream.judge is not None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name, traceback_of
+from aiguard.deadline import publish, withdraw
 from aiguard.signals import Expired, Halted
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ class Pull:
         hasty: Whether closing must not wait for the source: nobody closes it, the stream was just dropped.
     """
 
-    __slots__ = ("_call", "_clock", "_is_rung", "_journal", "_left", "began", "hasty", "source")
+    __slots__ = ("_call", "_clock", "_is_rung", "_journal", "_left", "_now", "began", "hasty", "source")
 
     def __init__(self, source: Any, call: Call, until: float) -> None:
         self.source = source
         self._call = call
         self._clock = call.clock
+        self._now = call.clock.now
         self._journal = call.journal
         self._is_rung = call.run.rung is not None
         self._left = until - call.clock.now()
@@ -97,13 +98,13 @@ class InlinePull(Pull):
         """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
         if self.began is not None:
             refuse_second("generator")
-        clock = self._clock
+        now = self._now
         left = self._left
-        self.began = began = clock.now()
+        self.began = began = now()
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = deadline.current.set((began + left, clock))
+            token = publish((began + left, self._clock))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:
@@ -111,8 +112,8 @@ class InlinePull(Pull):
             finally:
                 if scope is not None:
                     scope.leave(scope_token)
-                deadline.current.reset(token)
-            self._left = left = left - (clock.now() - began)
+                withdraw(token)
+            self._left = left = left - (now() - began)
             if left < 0:
                 raise Expired  # noqa: TRY301 - to the pipeline, as everything else
             if stream.judge is not None:

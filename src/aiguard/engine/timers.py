@@ -8,6 +8,7 @@ loop has one heap of moments and at most one armed timer, for the earliest of th
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import weakref
 from heapq import heapify, heappop, heappush
@@ -17,6 +18,14 @@ from aiguard.errors import MisuseError
 
 if TYPE_CHECKING:
     from aiguard.clock import Clock
+
+if sys.version_info >= (3, 12):
+    from asyncio import current_task
+else:
+    # before 3.12 `asyncio.current_task` is written in Python, and costs more than the lookup that it does
+    from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
+
+    current_task = _current_tasks.get
 
 _SWEEP: Final = 64
 """Dead entries are swept out once there are more than this many and they outnumber the live ones."""
@@ -99,7 +108,7 @@ class Timers:
 
     def watch(self, moment: float) -> Watch:
         """Return a watch over the running task, due at `moment`; it must be ended."""
-        task = asyncio.current_task(self._loop())
+        task = current_task(self._loop())
         if task is None:
             raise MisuseError(NO_TASK)
         watch = Watch(task, task.cancelling())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard import deadline
@@ -40,23 +41,12 @@ class Job:
         notify: Called in the worker once it is done, unless its caller has walked away.
     """
 
-    __slots__ = (
-        "_args",
-        "_context",
-        "_error",
-        "_fn",
-        "_frame",
-        "_kwargs",
-        "_scope",
-        "_value",
-        "abandoned",
-        "crew",
-        "ended",
-        "notify",
-        "releases",
-    )
-
     crew: Workers
+    ended = False
+    abandoned = False
+    releases: tuple[Release, ...] = ()
+    _value: Any = None
+    _error: BaseException | None = None
 
     def __init__(  # noqa: PLR0917 - positional for speed
         self,
@@ -73,17 +63,14 @@ class Job:
         self._frame = frame
         self._scope = scope
         self._context = copy_context()
-        self._error: BaseException | None = None
         self.notify = notify
-        self.ended = False
-        self.abandoned = False
-        self.releases: list[Release] = []
 
     def result(self) -> Any:
         """Return what the function returned or raise what it raised, KeyboardInterrupt and SystemExit included."""
-        error, self._error = self._error, None
+        error = self._error
         if error is None:
             return self._value
+        self._error = None
         try:
             raise error
         finally:
@@ -131,11 +118,11 @@ class _Worker(threading.Thread):
         self._wake.acquire()
         self._job: Job | None = job
 
-    def take(self, job: Job) -> None:
-        """Hand a job to this idle worker."""
+    def take(self, job: Job) -> Callable[[], object]:
+        """Give a job to this idle worker; return what sets it off."""
         self.resting = False
         self._job = job
-        self._wake.release()
+        return self._wake.release
 
     def run(self) -> None:
         """Run jobs until idle for long."""
@@ -146,7 +133,7 @@ class _Worker(threading.Thread):
                 self._crew.rest(self, job)
                 self.resting = True
             del job  # an idle worker keeps nothing of its last caller alive
-            if not self._wake.acquire(timeout=IDLE_SECONDS) and self._crew.retire(self):
+            if not self._wake.acquire(True, IDLE_SECONDS) and self._crew.retire(self):  # noqa: FBT003 - quicker so
                 return
 
 
@@ -187,6 +174,14 @@ class Workers:
 
     def start(self, job: Job) -> None:
         """Run `job` in a worker. Raises `Full` where all are busy."""
+        self.assign(job)()
+
+    def assign(self, job: Job) -> Callable[[], object]:
+        """
+        Give `job` to a worker; return what sets it off. Raises `Full` where all are busy.
+
+        Set it off last: a worker that wakes while its caller still runs waits for the interpreter's lock once more.
+        """
         job.crew = self
         with self._lock:
             worker = self._idle.pop() if self._idle else None
@@ -194,9 +189,9 @@ class Workers:
                 if self.alive >= self.limit:
                     raise Full
                 self.alive += 1
-        if worker is not None:
-            worker.take(job)
-            return
+        return worker.take(job) if worker is not None else partial(self._hire, job)
+
+    def _hire(self, job: Job) -> None:
         try:
             _Worker(self, job).start()
         except BaseException:
@@ -218,7 +213,7 @@ class Workers:
         with self._lock:
             if job.ended:
                 return False
-            job.releases.append(release)
+            job.releases += (release,)
         return True
 
     def rest(self, worker: _Worker, job: Job) -> None:
