@@ -161,11 +161,14 @@ def imports(*, quick: bool) -> Section:
     """Measure `import aiguard` over a bare interpreter, in pairs of fresh processes."""
     group = "import"
     _run("import aiguard")  # the first one writes byte code
-    pairs = [(_run("pass"), _run("import aiguard")) for _ in range(3 if quick else 11)]
+    rounds = range(3 if quick else 11)
+    pairs = [(_run("pass"), _run("import aiguard")) for _ in rounds]
+    below = [_run("import asyncio, pydantic; pydantic.BaseModel, pydantic.TypeAdapter")[0] for _ in rounds]
     wall = [loaded[0] - bare[0] for bare, loaded in pairs]
     cpu = [loaded[1] - bare[1] for bare, loaded in pairs]
     figures = (
         figure(group, "bare", "bare interpreter, wall", "ms", [bare[0] for bare, _ in pairs]),
+        figure(group, "below", "with asyncio and pydantic, wall", "ms", below),
         figure(group, "aiguard", "with import aiguard, wall", "ms", [loaded[0] for _, loaded in pairs]),
     )
     verdicts = (

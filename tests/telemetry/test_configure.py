@@ -89,6 +89,24 @@ def test_configure_exports_what_happened_before_the_program_ends(collector: _Col
     assert list(found["aiguard.call.duration"].explicit_bounds)[:3] == [0.01, 0.02, 0.04]
 
 
+def test_configure_exports_the_log_event_of_a_degraded_call(collector: _Collector) -> None:
+    """That a rung had to answer reaches the endpoint as a log event, whether or not the span was sampled."""
+    code = (
+        f"{GUARDED}\nimport aiguard.telemetry\naiguard.telemetry.configure('my-service')\n"
+        "from aiguard import guard\n"
+        "@guard('degraded', deadline=1.0, isolation='inline', fallback=['floor'])\n"
+        "def broken():\n    raise ConnectionError\n"
+        "broken()"
+    )
+    port = collector.server_port
+    ended = run(code, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", OTEL_TRACES_SAMPLER="always_off")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    [body] = collector.got["/v1/logs"]
+    assert b"aiguard.degraded" in body
+    assert b"connection" in body
+    assert "/v1/traces" not in collector.got
+
+
 def test_the_environments_service_name_wins(collector: _Collector) -> None:
     """`OTEL_SERVICE_NAME` keeps its meaning."""
     code = f"{GUARDED}\nimport aiguard.telemetry\naiguard.telemetry.configure('argument')\ntriage()"

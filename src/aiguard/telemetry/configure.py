@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from opentelemetry import metrics, trace
+from opentelemetry import _logs, metrics, trace
 
 
 def configure(service: str | None = None) -> None:
     """
-    Export traces and metrics over OTLP/HTTP, as the standard environment variables say.
+    Export traces, metrics and log events over OTLP/HTTP, as the standard environment variables say.
 
     `OTEL_EXPORTER_OTLP_ENDPOINT` and its relatives, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
     `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_INTERVAL` and the rest keep their meaning. The library never calls this:
@@ -20,8 +20,11 @@ def configure(service: str | None = None) -> None:
         RuntimeError: Where the extra `[otel]` is not installed, or a provider is set already.
     """
     try:
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
         from opentelemetry.sdk.resources import Resource
@@ -42,4 +45,7 @@ def configure(service: str | None = None) -> None:
     tracers = TracerProvider(resource=resource)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(tracers)
+    loggers = LoggerProvider(resource=resource)
+    loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
+    _logs.set_logger_provider(loggers)
     metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource))
