@@ -52,12 +52,3 @@ __all__ = [
     "guard",
     "remaining",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - slow to import, and seldom asked
-
-        return version("aiguard-boundary")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
