@@ -73,7 +73,7 @@ class Retry(_Settings):
 
     Attributes:
         attempts: How many tries in all, the first included. Three: one bad moment and one bad server are survived,
-            and a dependency that is really down costs no more than twice its load.
+            and a dependency that is really down is asked three times as often, no more.
         wait: Seconds before the next attempt: a tenacity `wait_*` object, or `None` for full jitter between 0 and
             0.1 s × 2ⁿ, at most 2 s (AWS Architecture Blog, "Exponential backoff and jitter"). A server's own
             `Retry-After` is the floor of either.

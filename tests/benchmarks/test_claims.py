@@ -12,7 +12,10 @@ import pytest
 
 from aiguard.testing import fresh_registry
 from benchmarks import claims
-from benchmarks.claims import CLAIMS, LIBRARIES, Lab, Library
+from benchmarks.observed import contestants, experiments
+from benchmarks.observed.component import Lab
+from benchmarks.observed.contestants import LIBRARIES, Library
+from benchmarks.observed.experiments import CLAIMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VERSION = re.compile(r" (\d[\w.]*)")
-TIMED = {claims.probes, claims.serialised, claims.in_time, claims.late}
-PEERS = [build for build in LIBRARIES if build is not claims.aiguard]
+TIMED = {experiments.probes, experiments.serialised, experiments.in_time, experiments.late}
+PEERS = [build for build in LIBRARIES if build is not contestants.aiguard]
 UNTIMED = [(claim, build) for claim, experiment in CLAIMS.items() if experiment not in TIMED for build in PEERS]
 
 
@@ -61,11 +64,11 @@ def test_the_document_names_the_pinned_versions() -> None:
 
 
 @pytest.mark.parametrize(
-    "claim", [claim for claim, experiment in CLAIMS.items() if experiment is not claims.serialised]
+    "claim", [claim for claim, experiment in CLAIMS.items() if experiment is not experiments.serialised]
 )
 def test_what_aiguard_does(claim: str, clock: VirtualClock) -> None:
     """Each cell of its column, on virtual time."""
-    library = claims.aiguard()
+    library = contestants.aiguard()
     observed = CLAIMS[claim](library, Lab(clock.run, clock.sleep, clock.now))
     assert observed == DOCUMENTED[claim][library.title]
 
@@ -73,7 +76,7 @@ def test_what_aiguard_does(claim: str, clock: VirtualClock) -> None:
 def test_aiguard_lets_four_threads_in_at_once() -> None:
     """Where pybreaker's lock makes one wait for the other: 0.8 s. Callers that start together need real time."""
     with fresh_registry():
-        assert float(claims.serialised(claims.aiguard(), Lab()).removesuffix(" s")) < 0.6
+        assert float(experiments.serialised(contestants.aiguard(), Lab()).removesuffix(" s")) < 0.6
 
 
 @pytest.mark.parametrize(("claim", "build"), UNTIMED)
@@ -83,19 +86,21 @@ def test_what_a_peer_does(claim: str, build: Callable[[], Library]) -> None:
     assert CLAIMS[claim](library, Lab()) == DOCUMENTED[claim][library.title]
 
 
-@pytest.mark.parametrize("build", [claims.interlock, claims.pybreaker_alone, claims.circuitbreaker, claims.purgatory])
+@pytest.mark.parametrize(
+    "build", [contestants.interlock, contestants.pybreaker_alone, contestants.circuitbreaker, contestants.purgatory]
+)
 def test_what_a_peer_does_in_time(build: Callable[[], Library]) -> None:
     """Those of a breaker; how long it takes is measured by the script alone."""
     library = _installed(build)
     documented = {experiment: DOCUMENTED[claim][library.title] for claim, experiment in CLAIMS.items()}
-    assert claims.probes(library, Lab()) == documented[claims.probes]
-    assert claims.late(library, Lab()) == documented[claims.late]
+    assert experiments.probes(library, Lab()) == documented[experiments.probes]
+    assert experiments.late(library, Lab()) == documented[experiments.late]
 
 
 def test_pybreaker_lets_one_thread_in_at_a_time() -> None:
     """Four calls take four times as long as one, at least."""
-    library = claims.pybreaker_alone()
-    assert float(claims.serialised(library, Lab(tick=0.02)).removesuffix(" s")) >= 0.8
+    library = contestants.pybreaker_alone()
+    assert float(experiments.serialised(library, Lab(tick=0.02)).removesuffix(" s")) >= 0.8
 
 
 def test_a_run_prints_what_is_installed_and_names_what_is_not(
@@ -106,7 +111,7 @@ def test_a_run_prints_what_is_installed_and_names_what_is_not(
     def absent() -> Library:
         raise ModuleNotFoundError(name="nobody")
 
-    monkeypatch.setattr(claims, "LIBRARIES", (claims.tenacity_alone, absent))
+    monkeypatch.setattr(claims, "LIBRARIES", (contestants.tenacity_alone, absent))
     monkeypatch.setattr(claims, "CLAIMS", {"is it so": lambda library, _lab: f"yes, by {library.title}"})
     file = tmp_path / "claims.json"
     assert claims.main(["--json", str(file)]) == 0
@@ -119,7 +124,7 @@ def test_a_run_prints_what_is_installed_and_names_what_is_not(
 
 def test_a_column_names_each_version() -> None:
     """Of every distribution that it is made of; a title alone where one is not installed."""
-    assert re.fullmatch(r"tenacity \d\S+ \+ pybreaker \d\S+ by hand", claims.headed(claims.by_hand()))
+    assert re.fullmatch(r"tenacity \d\S+ \+ pybreaker \d\S+ by hand", claims.headed(contestants.by_hand()))
     assert claims.headed(Library("nobody", ("nobody-at-all",))) == "nobody"
 
 
@@ -127,7 +132,7 @@ def test_the_experiments_see_a_library_that_does_nothing() -> None:
     """A decorator that returns its function never opens, counts nothing and hides nothing."""
     lab = Lab(tick=0.01)
     bare = Library("bare", (), circuit=lambda fn, _rule: fn, retried=lambda fn: fn)
-    assert claims.interleaved(bare, lab) == "not in 500 calls"
-    assert claims.hears_coroutine(bare, lab) == "stays closed"
-    assert claims.cancelled(bare, lab) == "passes, counted as a success, not retried"
-    assert claims.leaks(bare, lab) == "the error"
+    assert experiments.interleaved(bare, lab) == "not in 500 calls"
+    assert experiments.hears_coroutine(bare, lab) == "stays closed"
+    assert experiments.cancelled(bare, lab) == "passes, counted as a success, not retried"
+    assert experiments.leaks(bare, lab) == "the error"
