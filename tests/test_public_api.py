@@ -68,12 +68,13 @@ def test_every_public_class_is_documented(name: str) -> None:
 
 
 def test_errors_are_a_tree() -> None:
-    """Everything a call raises is a `BoundaryError`; a refused setting is not, and is a `ValueError`."""
+    """All a component does raises a `BoundaryError`; a refused setting is a `ValueError`, misuse a `TypeError`."""
     for name in aiguard.__all__:
         one = getattr(aiguard, name)
-        if isinstance(one, type) and issubclass(one, Exception) and one is not PolicyError:
+        if isinstance(one, type) and issubclass(one, Exception) and one not in {PolicyError, aiguard.MisuseError}:
             assert issubclass(one, BoundaryError)
     assert issubclass(PolicyError, ValueError)
+    assert issubclass(aiguard.MisuseError, TypeError)
     assert not issubclass(PolicyError, BoundaryError)
 
 

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
 from aiguard.engine.pipeline import Pipeline
@@ -137,12 +137,12 @@ class Boundary:
         return self._state.workers.abandoned + self._state.rung_workers.abandoned
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Literal["on", "off"]:
         """`"on"` or `"off"`: the policy's mode, until it is set here, in this process."""
         return "off" if self._state.switch.off else "on"
 
     @mode.setter
-    def mode(self, mode: str) -> None:
+    def mode(self, mode: Literal["on", "off"]) -> None:
         if mode not in {"on", "off"}:
             msg = f"boundary {self.name!r}: mode {mode!r}: must be 'on' or 'off'"
             raise PolicyError(msg)
@@ -194,6 +194,8 @@ class Boundary:
 
     def _forked(self) -> None:
         """Forget the calls of the parent process: they are not here."""
+        if self._state.breaker is not None:
+            self._state.breaker.forked()
         self._state.workers.reset()
         self._state.rung_workers.reset()
         if self._state.permits is not None:
@@ -234,6 +236,7 @@ _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<g
 
 
 def _after_fork() -> None:
+    _REGISTRY.forked()
     for boundary in _REGISTRY.all():
         boundary._forked()  # noqa: SLF001 - same file
 
@@ -260,7 +263,8 @@ def guard(name: str, *, output: Any = None, **settings: Unpack[Settings]) -> Any
         **settings: See `Policy`.
 
     Raises:
-        PolicyError: Where a name or a setting is refused, at the latest when the function is decorated.
+        PolicyError: Where a name or a setting is refused, at the latest when the function is decorated; without a
+            `deadline` the boundary is pending, and the first call is refused.
     """
     boundary = Boundary.__new__(Boundary)
     boundary._declare(name, settings | {"output": output})  # noqa: SLF001 - same file

@@ -2,6 +2,7 @@
 Everything a guarded call can raise.
 
     PolicyError                  a setting, name, ladder or file was refused (at declaration)
+    MisuseError                  a TypeError: a guarded function was called in a way that cannot work
 
     BoundaryError                one call failed, and no rung answered
     ├─ RejectedError             the boundary refused before the component ran

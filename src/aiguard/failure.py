@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, unique
 
 
@@ -129,14 +129,14 @@ class Failure:
             `"component"` where the component itself failed.
         message: What happened and where, in a sentence. Never content.
         retry_after: Seconds after which another call may succeed, where that is known.
-        exception: What was raised, if anything was. It may hold content: do not log it.
+        exception: What was raised, if anything was. It may hold content: do not log it; it is left out of `repr`.
     """
 
     kind: FailureKind
     stage: str
     message: str
     retry_after: float | None = None
-    exception: BaseException | None = None
+    exception: BaseException | None = field(default=None, repr=False)
 
     def at(self, stage: str) -> Failure:
         """Return the same failure as seen by `stage`."""

@@ -90,6 +90,9 @@ class Retry(_Settings):
     @field_validator("on", mode="before")
     @classmethod
     def _kinds(cls, value: object) -> object:
+        if isinstance(value, type):
+            msg = "a class would retry everything: give failure kinds, or tenacity's `retry_if_exception_type(…)`"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic turns it into the refusal
         if callable(value):
             return value
         if not isinstance(value, Iterable):

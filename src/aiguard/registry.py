@@ -74,6 +74,10 @@ class Registry(Generic[T]):
         with self._lock:
             return tuple(boundary for boundary, _ in self._known.values())
 
+    def forked(self) -> None:
+        """Start with a fresh lock: in a forked process nobody is left to release the old one."""
+        self._lock = threading.Lock()
+
     def swap(self, known: dict[str, tuple[T, Place]]) -> dict[str, tuple[T, Place]]:
         """Put `known` in place of what is there, and return that: for tests that want an empty registry."""
         with self._lock:

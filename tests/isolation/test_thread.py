@@ -424,3 +424,34 @@ def test_a_forked_process_has_its_own_workers() -> None:
         """
     )
     assert (ended.stdout, ended.stderr) == ("both\n", "")
+
+
+def test_a_job_waits_for_a_worker_where_the_crew_queues() -> None:
+    """A crew that queues turns nobody away: the job begins when a worker is free, in order."""
+    crew = Workers("queue", 1, queues=True)
+    gate = threading.Event()
+    order: list[str] = []
+    first, second, third = Told(), Told(), Told()
+    crew.start(first.job(gate.wait))
+    crew.start(second.job(lambda: order.append("second")))
+    crew.start(third.job(lambda: order.append("third")))
+    gate.set()
+    for told in (first, second, third):
+        told.wait()
+    assert order == ["second", "third"]
+    assert crew.alive == 1
+
+
+def test_a_job_that_was_left_before_it_began_never_runs() -> None:
+    """Its caller stepped out of the queue: nothing is run for nobody, and nothing counts as abandoned."""
+    crew = Workers("queue", 1, queues=True)
+    gate = threading.Event()
+    ran: list[str] = []
+    first, second = Told(), Told()
+    crew.start(first.job(gate.wait))
+    job = second.job(lambda: ran.append("second"))
+    crew.start(job)
+    assert crew.leave(job)
+    gate.set()
+    first.wait()
+    assert (ran, crew.abandoned) == ([], 0)

@@ -67,7 +67,8 @@ class FakeRuntime:
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
-        self.slept.append(seconds)
+        if seconds > 0:
+            self.slept.append(seconds)
         self.clock.advance(seconds)
 
     async def acquire(self, queue: Queue, call: Call) -> None:

@@ -69,7 +69,8 @@ class Model:
 
     def move(self, state: str) -> None:
         """Begin a new generation."""
-        self.moves.append((self.state, state))
+        if state != self.state:  # closing a closed one by hand forgets, and is no news
+            self.moves.append((self.state, state))
         self.state = state
         self.generation += 1
         self.probing = self.probed = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 from pydantic import BaseModel
 
@@ -225,7 +225,7 @@ async def without_a_decorator() -> None:
     boundary.call(plain, 1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(boundary.name, str)
     assert_type(boundary.policy, Policy)
-    assert_type(boundary.mode, str)
+    assert_type(boundary.mode, Literal["on", "off"])
     boundary.mode = "off"
     assert_type(get("embed"), Boundary)
     assert_type(boundaries(), tuple[Boundary, ...])

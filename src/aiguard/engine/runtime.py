@@ -174,7 +174,8 @@ class BlockingRuntime(Ladder):
 
     async def sleep(self, seconds: float) -> None:
         """Block."""
-        self._patience.sleep(seconds)
+        if seconds > 0:
+            self._patience.sleep(seconds)
 
     async def acquire(self, queue: Queue, call: Call) -> None:
         """Block until there is a permit."""

@@ -78,7 +78,7 @@ class State:
         self.breaker = CircuitBreaker(policy.breaker, name=name, clock=self.clock) if policy.breaker else None
         self.permits = Permits(policy.bulkhead) if policy.bulkhead else None
         self.workers = Workers(name, policy.bulkhead.limit if policy.bulkhead else None)
-        self.rung_workers = Workers(f"{name}-rung", None)
+        self.rung_workers = Workers(f"{name}-rung", None, queues=True)
         self.metrics = BoundaryMetrics(name)
         self.span_name = f"{names.CALL_SPAN} {name}"
         self.attributes = start_attributes(name, policy.owner)

@@ -80,6 +80,9 @@ class Watch:
 NO_TASK: Final = "a guarded async function must be awaited inside a task, on the event loop it began on"
 
 
+_OTHER_TIME: Final = "the boundary counts on a virtual clock, and this event loop does not: run it with `clock.run(…)`"
+
+
 class Timers:
     """
     The moments of one event loop, counted on `clock`.
@@ -200,6 +203,9 @@ def running_timers(clock: Clock) -> Timers:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise MisuseError(NO_TASK) from None
+        drives = getattr(clock, "drives", None)
+        if drives is not None and not drives(loop):
+            raise MisuseError(_OTHER_TIME)
         timers = _thread.timers = _timers_of(loop, clock)
     return timers
 

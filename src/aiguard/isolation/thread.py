@@ -128,11 +128,10 @@ class _Worker(threading.Thread):
         """Run jobs until idle for long."""
         while True:
             job, self._job = self._job, None
-            if job is not None:
+            while job is not None:
                 job.run()
-                self._crew.rest(self, job)
-                self.resting = True
-            del job  # an idle worker keeps nothing of its last caller alive
+                job = self._crew.rest(self, job)
+                self.resting = job is None
             if not self._wake.acquire(True, IDLE_SECONDS) and self._crew.retire(self):  # noqa: FBT003 - quicker so
                 return
 
@@ -141,6 +140,11 @@ class Workers:
     """
     The worker threads of one boundary.
 
+    Args:
+        name: Name of the boundary.
+        limit: How many may be alive at once; `None` for 64.
+        queues: Whether a job waits for a worker where all are busy, as long as its caller waits for it.
+
     Attributes:
         name: Name of the boundary: its threads carry it.
         limit: How many may be alive at once.
@@ -148,15 +152,17 @@ class Workers:
         abandoned: How many of those run something nobody waits for.
     """
 
-    def __init__(self, name: str, limit: int | None) -> None:
+    def __init__(self, name: str, limit: int | None, *, queues: bool = False) -> None:
         self.name = name
         self.limit = DEFAULT_LIMIT if limit is None else limit
+        self._queues = queues
         self.reset()
 
     def reset(self) -> None:
         """Start afresh: in a forked process, where the parent's threads are not."""
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
+        self._queue: dict[Job, None] = {}  # in order, and quick to step out of
         self.alive = 0
         self.abandoned = 0
 
@@ -187,9 +193,18 @@ class Workers:
             worker = self._idle.pop() if self._idle else None
             if worker is None:
                 if self.alive >= self.limit:
-                    raise Full
+                    if self._queues:
+                        self._queue[job] = None
+                        return _nothing
+                    raise Full(self._crowd())
                 self.alive += 1
         return worker.take(job) if worker is not None else partial(self._hire, job)
+
+    def _crowd(self) -> str:
+        return (
+            f"all {self.limit} worker threads are busy, {self.abandoned} of them left behind by calls that timed out; "
+            "`bulkhead` sets how many there may be"
+        )
 
     def _hire(self, job: Job) -> None:
         try:
@@ -204,6 +219,10 @@ class Workers:
         with self._lock:
             if job.ended:
                 return False
+            if job in self._queue:  # it never began
+                del self._queue[job]
+                job.ended = True
+                return True
             job.abandoned = True
             self.abandoned += 1
         return True
@@ -216,19 +235,24 @@ class Workers:
             job.releases += (release,)
         return True
 
-    def rest(self, worker: _Worker, job: Job) -> None:
-        """Take `worker` back, before anybody hears that its job is done."""
+    def rest(self, worker: _Worker, job: Job) -> Job | None:
+        """Take `worker` back, before anybody hears that its job is done; return the next one that waits for it."""
         with self._lock:
-            self._idle.append(worker)
             job.ended = True
             if job.abandoned:
                 self.abandoned -= 1
+            waiting = next(iter(self._queue), None) if self._queue else None
+            if waiting is None:
+                self._idle.append(worker)
+            else:
+                del self._queue[waiting]
         if not job.abandoned:
             job.notify()
-            return
+            return waiting
         job.forget()
         for release in job.releases:
             release()
+        return waiting
 
     def retire(self, worker: _Worker) -> bool:
         """Let an idle worker end; `False` if a job is on its way to it."""
@@ -238,3 +262,7 @@ class Workers:
             self._idle.remove(worker)
             self.alive -= 1
         return True
+
+
+def _nothing() -> None:
+    """Set nothing off: the job begins when a worker is free."""

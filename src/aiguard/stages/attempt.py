@@ -69,8 +69,7 @@ class AttemptStage:
         if type(error) is Expired:
             return self._timed_out(call, until)
         if type(error) is Full:
-            message = "every worker thread is busy, the abandoned ones included"
-            return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", message))
+            return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", str(error)))
         if type(error) is Halted:
             message = "the boundary was switched off while the stream was on its way"
             return HaltedError(Failure(FailureKind.HALTED, "gate", message))

@@ -100,7 +100,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         self._tell()
         if admitted is not None:
             return admitted
-        message = f"the breaker is {self._current}: the component failed too often of late"
+        message = f"the breaker is {self._current} and lets no call in"
         failure = Failure(FailureKind.CIRCUIT_OPEN, "breaker", message, wait)
         raise CircuitOpenError(failure, boundary=self.name or "")
 
@@ -116,6 +116,12 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
                 self._settle_probe(verdict)
         if self._moves:
             self._tell()
+
+    def forked(self) -> None:
+        """Forget the calls of the parent process: their probes will never be settled here."""
+        self._lock = threading.RLock()
+        self._telling = False
+        self._probing = 0
 
     def _ask(self) -> tuple[Permit | None, float | None]:
         """Return a permit, or the seconds after which it is worth asking again, where that is known."""
@@ -164,7 +170,8 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         self._permit = Permit(self._generation, probe=False)
         self._probing = self._probed = 0
         self._window.clear()
-        self._moves.append((before, state))
+        if before != state:
+            self._moves.append((before, state))
 
     def _tell(self) -> None:
         """Tell the listeners of every move so far, in order, with no lock held."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+ATTEMPTS_AT_MOST: Final = 100  # under a `stop` object too: each attempt is kept for the outcome
 
 
 def full_jitter(failures: int, chance: float) -> float:
@@ -72,8 +73,7 @@ class RetryStage:
             if call.observed:
                 call.report(Retrying(number, reason, delay, failure))
             del failure
-            if delay:
-                await call.runtime.sleep(delay)
+            await call.runtime.sleep(delay)  # for no time at all too: others on the loop must get their turn
 
     def _close(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
         """Write the attempt down, unless it was turned away before it began."""
@@ -90,7 +90,7 @@ class RetryStage:
         retry = self.retry
         if retry is None or failure.kind in REJECTIONS or failure.kind is FailureKind.DEADLINE_EXHAUSTED:
             return None
-        if retry.stop is None and failures >= retry.attempts:
+        if failures >= (retry.attempts if retry.stop is None else ATTEMPTS_AT_MOST):
             return None
         if isinstance(retry.on, frozenset) and failure.kind not in retry.on:
             return None

@@ -101,6 +101,10 @@ class VirtualClock:
         """Never come back, as a component that hangs in its worker thread; the end of the block lets it go."""
         self.sleep(math.inf)
 
+    def drives(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether `loop` counts on this clock: on any other, no timer of a boundary would ever come due."""
+        return isinstance(loop, _VirtualLoop) and loop.virtual is self
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` on an event loop that counts on this clock."""
         with asyncio.Runner(loop_factory=lambda: _VirtualLoop(self)) as runner:
@@ -204,12 +208,12 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         selector = _VirtualSelector()
         selector.clock = clock
-        self._virtual = clock
+        self.virtual = clock
         super().__init__(selector)
 
     def time(self) -> float:
         """Return virtual seconds."""
-        return self._virtual.now()
+        return self.virtual.now()
 
 
 def _is_worker(thread: threading.Thread) -> bool:

@@ -1,0 +1,109 @@
+"""Faults that were found once, each by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiguard import Boundary, BulkheadFullError, MisuseError, PolicyError, Retry, guard
+
+if TYPE_CHECKING:
+    from aiguard.testing import VirtualClock
+
+
+def test_a_mass_outage_does_not_outrun_the_ladder(clock: VirtualClock) -> None:
+    """Five hundred calls at once whose component is gone: each has its turn with the sync rung, in time."""
+
+    def rule(ticket: str) -> str:
+        clock.sleep(0.02)
+        return f"rule {ticket}"
+
+    @guard("outage", deadline=5.0, fallback=[rule])
+    async def component(ticket: str) -> str:
+        raise ConnectionError(ticket)
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(component.outcome(str(number)) for number in range(500)))
+
+    outcomes = clock.run(main())
+    assert [outcome.value for outcome in outcomes] == [f"rule {number}" for number in range(500)]
+    assert clock.elapsed < 5.0
+
+
+def test_no_repr_holds_what_was_raised(clock: VirtualClock) -> None:
+    """What an outcome or a failure prints as is safe to log."""
+
+    @guard("repr", deadline=1.0, isolation="inline")
+    def component() -> str:
+        raise ConnectionError("SECRET-PROMPT")
+
+    outcome = component.outcome()
+    assert "SECRET-PROMPT" not in repr(outcome) + repr(outcome.failure)
+    assert outcome.failure is not None
+    assert isinstance(outcome.failure.exception, ConnectionError)
+    assert clock.elapsed == 0.0
+
+
+def test_a_class_is_no_retry_predicate() -> None:
+    """Calling a class makes an instance, which is true: it would retry everything."""
+    with pytest.raises(PolicyError, match="a class would retry everything"):
+        Retry(on=ConnectionError)  # type: ignore[arg-type]
+
+
+def test_a_virtual_boundary_on_a_real_loop_says_so(clock: VirtualClock) -> None:
+    """It would wait forever for a time that never comes."""
+
+    @guard("wrong-loop", deadline=0.2, fallback=["late"])
+    async def component() -> str:
+        return "never"
+
+    with pytest.raises(MisuseError, match=r"clock\.run"):
+        asyncio.run(component())
+    assert clock.run(component()) == "never"
+
+
+def test_a_full_crew_says_how_many_and_what_to_do(clock: VirtualClock) -> None:
+    """Nobody configured a bulkhead: the message names the number, and the setting that changes it."""
+    boundary = Boundary("crew", deadline=5.0)
+    boundary._state.workers.limit = 1
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        gate.wait()
+
+    holder = threading.Thread(target=lambda: boundary.call(hold))
+    holder.start()
+    entered.wait()
+    with pytest.raises(BulkheadFullError, match=r"all 1 worker threads are busy.*`bulkhead`"):
+        boundary.call(lambda: None)
+    gate.set()
+    holder.join()
+    assert clock.elapsed == 0.0
+
+
+def test_retries_without_a_wait_let_others_run(clock: VirtualClock) -> None:
+    """An async component that fails at once, retried at once, never keeps the loop for itself."""
+    turns = 0
+
+    @guard("at-once", deadline=5.0, retry=Retry(attempts=50, wait=lambda _: 0.0), fallback=["floor"])
+    async def component() -> str:
+        raise ConnectionError
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def main() -> str:
+        beside = asyncio.create_task(others())
+        answer = await component()
+        beside.cancel()
+        return answer
+
+    assert clock.run(main()) == "floor"
+    assert turns >= 40
