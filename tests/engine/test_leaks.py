@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,8 @@ def test_an_open_stream_ends_when_it_is_dropped(clock: VirtualClock, stream_kind
         stream = guarded()
         streams.next(stream)
         del stream
+        if how != "begun" and sys.version_info >= (3, 12):
+            gc.collect()  # from 3.12 on the traceback of what was retried holds every caller's frame, and so the stream
         streams.settle()
         assert guarded.boundary.bulkhead.in_flight == 0
 

@@ -392,7 +392,8 @@ EXITS = {"exhausted": _exhausted, "closed": _closed, "dropped": _dropped}
 @pytest.mark.parametrize("by", ["component", "rung", "value"])
 def test_a_streams_spans_end_once_however_it_ends(streams: Streams, recorded: Recorded, how: str, by: str) -> None:
     """Exhausted, closed early or dropped, served by the component or by a rung: each span has ended."""
-    scripts = [["a", "b"]] if by == "component" else [[ConnectionError()]]
+    # a class: an instance kept here would keep its traceback, and that the stream
+    scripts: list[list[Any]] = [["a", "b"]] if by == "component" else [[ConnectionError]]
     rung = streams.component(["a", "b"]) if by == "rung" else ["a", "b"]
     guarded = streams.guarded(*scripts, name="scenario", fallback=[rung])
     stream = guarded()

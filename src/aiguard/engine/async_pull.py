@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from aiguard.call import logger
@@ -22,6 +23,26 @@ if TYPE_CHECKING:
     from aiguard.call import Call
 
 
+class _Reminder:
+    """A pull in the queue of timers, which must not keep it alive: a dropped stream ends at once."""
+
+    __slots__ = ("_pull",)
+
+    def __init__(self, pull: AsyncPull) -> None:
+        self._pull = weakref.ref(pull)
+
+    @property
+    def done(self) -> bool:
+        """Whether the pull is gone, or needs no timer any more."""
+        pull = self._pull()
+        return pull is None or pull.done
+
+    def due(self, now: float) -> float | None:
+        """Let the pull see to it."""
+        pull = self._pull()
+        return pull.due(now) if pull is not None else None
+
+
 class AsyncPull(Pull):
     """
     Pulls on the loop that the stream began on.
@@ -30,7 +51,18 @@ class AsyncPull(Pull):
         done: Whether its timer need not come back.
     """
 
-    __slots__ = ("_armed", "_cancelling", "_loop", "_next", "_scope", "_task", "_timers", "_watch", "done")
+    __slots__ = (
+        "__weakref__",
+        "_armed",
+        "_cancelling",
+        "_loop",
+        "_next",
+        "_scope",
+        "_task",
+        "_timers",
+        "_watch",
+        "done",
+    )
 
     def __init__(self, source: AsyncIterator[Any], call: Call, until: float) -> None:
         super().__init__(source, call, until)
@@ -58,7 +90,7 @@ class AsyncPull(Pull):
         self.began = began = now()
         if not self._armed and left < math.inf:  # a rung's items are there already: they need no timer
             self._armed = True
-            self._timers.add(began + left, self)
+            self._timers.add(began + left, _Reminder(self))
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else

@@ -215,6 +215,10 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds."""
         return self.virtual.now()
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Wait for the threads of others as long as it takes: a limit on this clock would be over at once."""
+        await super().shutdown_default_executor()
+
 
 def _is_worker(thread: threading.Thread) -> bool:
     return thread.name.startswith("aiguard-")
