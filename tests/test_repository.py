@@ -50,7 +50,7 @@ def test_constraints_are_sorted_and_unique() -> None:
 )
 def test_no_file_names_a_package_index(path: Path) -> None:
     """Where packages come from is the business of whoever installs them."""
-    assert not re.search(r"://|--(extra-)?index-url|--find-links|--hash|file:", path.read_text(encoding="utf-8"))
+    assert not re.search(r"://|--(extra-)?index.url|--find-links|--hash|file:", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
