@@ -77,19 +77,6 @@ def test_a_kind_is_its_value() -> None:
     assert FailureKind("halted") is FailureKind.HALTED
 
 
-def test_a_failure_seen_by_another_stage_is_the_same_failure() -> None:
-    """`at` changes who speaks, nothing else."""
-    failure = Failure(FailureKind.OVERLOADED, "component", "busy", 3.0, ValueError())
-    seen = failure.at("retry")
-    assert seen.stage == "retry"
-    assert (seen.kind, seen.message, seen.retry_after, seen.exception) == (
-        failure.kind,
-        failure.message,
-        failure.retry_after,
-        failure.exception,
-    )
-
-
 def test_a_failure_is_a_plain_value() -> None:
     """It is frozen, comparable and can be pickled."""
     failure = Failure(FailureKind.AUTH, "component", "no key")

@@ -122,42 +122,15 @@ class Call:
 
     def until(self, deadline: float) -> Call:
         """Return the same call, over by `deadline`."""
-        return Call(
-            self.fn,
-            self.args,
-            self.kwargs,
-            deadline,
-            self.clock,
-            self.runtime,
-            self.journal,
-            self.run,
-        )
+        return Call(self.fn, self.args, self.kwargs, deadline, self.clock, self.runtime, self.journal, self.run)
 
     def attempting(self, run: Run) -> Call:
         """Return the same call as one attempt."""
-        return Call(
-            self.fn,
-            self.args,
-            self.kwargs,
-            self.deadline,
-            self.clock,
-            self.runtime,
-            self.journal,
-            run,
-        )
+        return self.answered_by(self.fn, self.args, self.kwargs, run)
 
     def answered_by(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Run) -> Call:
         """Return a call of something else in the component's place."""
-        return Call(
-            fn,
-            args,
-            kwargs,
-            self.deadline,
-            self.clock,
-            self.runtime,
-            self.journal,
-            run,
-        )
+        return Call(fn, args, kwargs, self.deadline, self.clock, self.runtime, self.journal, run)
 
     @property
     def observed(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import Protocol
 
@@ -27,7 +26,13 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
-    random = staticmethod(random.random)
+
+    @staticmethod
+    def random() -> float:
+        """Return a number in [0, 1)."""
+        import random  # noqa: PLC0415 - loads OpenSSL, and only a wait before a retry needs it
+
+        return random.random()
 
 
 SYSTEM: Clock = SystemClock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 
@@ -137,7 +137,3 @@ class Failure:
     message: str
     retry_after: float | None = None
     exception: BaseException | None = field(default=None, repr=False)
-
-    def at(self, stage: str) -> Failure:
-        """Return the same failure as seen by `stage`."""
-        return replace(self, stage=stage)

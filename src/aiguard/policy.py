@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -273,6 +272,8 @@ def policy_of(name: str, settings: dict[str, Any]) -> Policy:
         if setting in NOT_BUILT:
             msg = f"boundary {name!r}: setting `{setting}`={shown(value)}: not built in this version of aiguard"
             raise PolicyError(msg)
+        import difflib  # noqa: PLC0415 - only a refusal needs it
+
         near = difflib.get_close_matches(setting, Policy.model_fields, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else ""
         msg = f"boundary {name!r}: setting `{setting}`={shown(value)}: no such setting{hint}"

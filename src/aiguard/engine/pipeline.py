@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiguard import deadline
 from aiguard.call import Call, Journal, Proceed, Stage
+from aiguard.deadline import earliest
 from aiguard.engine.ladder import collected, steps_of
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, ThreadRuntime
 from aiguard.engine.stream_runtimes import AsyncStreamRuntime, InlineStreamRuntime, ThreadStreamRuntime
@@ -49,7 +49,7 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
         OutputStage(state.judge) if state.judge is not None and judged else None,
         BreakerStage(state.breaker) if state.breaker is not None else None,
         BulkheadStage(state.permits) if state.permits is not None else None,
-        AttemptStage(state.name, policy.attempt_timeout, state.judge.name if state.judge is not None else ""),
+        AttemptStage(state.name, policy.attempt_timeout, state.contract or ""),
     ]
     return [stage for stage in stages if stage is not None]
 
@@ -97,17 +97,10 @@ class Pipeline:
         """Begin a call of `fn`, over `within` seconds at most."""
         clock = self.state.clock
         begun = clock.now()
-        moment = begun + self._deadline
-        shortened = False
-        if within is not None and within < self._deadline:
-            moment = begun + within
-            shortened = True
-        surrounding = deadline.current.get()
-        if surrounding is not None and surrounding[0] < moment and surrounding[1] is clock:
-            moment = surrounding[0]
-            shortened = True
+        own = begun + self._deadline
+        moment = earliest(own if within is None else min(own, begun + within), clock)
         journal = Journal(begun, open_trace(self.state.span_name, self.state.attributes))
-        if shortened:
+        if moment < own:
             journal.shortened = True
         if self.form is Form.BUFFER:
             fn = collected(fn, self.shape, self.state.max_bytes)
@@ -178,7 +171,7 @@ class Pipeline:
             failure=failure or journal.failure,
             attempts=attempts,
             elapsed=call.clock.now() - begun,
-            contract=self.state.judge.name if self.state.judge is not None else None,
+            contract=self.state.contract,
             trace_id=trace.trace_id if isinstance(trace, CallTrace) else None,
             error=error,
         )
@@ -186,8 +179,7 @@ class Pipeline:
     def _end_trace(self, call: Call, outcome: str, failure: Failure | None) -> None:
         trace = call.journal.listener
         if isinstance(trace, CallTrace):
-            contract = self.state.judge.name if self.state.judge is not None else None
-            trace.end(outcome, len(call.journal.runs), failure, call.journal.rung, contract)
+            trace.end(outcome, len(call.journal.runs), failure, call.journal.rung, self.state.contract)
 
 
 def _context(call: Call) -> Any:

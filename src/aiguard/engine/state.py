@@ -41,6 +41,7 @@ class State:
         patience: How its threads wait.
         switch: Whether it may run.
         judge: Its output contract, compiled.
+        contract: That contract's name, or `None`.
         breaker: Its breaker.
         permits: Its bulkhead.
         workers: The threads that run its component.
@@ -55,6 +56,7 @@ class State:
         "attributes",
         "breaker",
         "clock",
+        "contract",
         "judge",
         "max_bytes",
         "metrics",
@@ -74,6 +76,7 @@ class State:
         self.patience = SURROUNDINGS.patience
         self.switch = Switch(off=policy.mode == "off")
         self.judge = _judge(policy.output)
+        self.contract = self.judge.name if self.judge is not None else None
         self.max_bytes = self.judge.contract.max_bytes if self.judge is not None else None
         self.breaker = CircuitBreaker(policy.breaker, name=name, clock=self.clock) if policy.breaker else None
         self.permits = Permits(policy.bulkhead) if policy.bulkhead else None

@@ -115,10 +115,7 @@ class Timers:
         if task is None:
             raise MisuseError(NO_TASK)
         watch = Watch(task, task.cancelling())
-        self._sequence = sequence = self._sequence + 1  # no two watches are ever compared
-        heappush(self._heap, (moment, sequence, watch))
-        if moment < self._armed:
-            self._arm(moment)
+        self.add(moment, watch)
         return watch
 
     def end(self, watch: Watch) -> None:
@@ -128,9 +125,7 @@ class Timers:
         elif not watch.done:
             watch.done = True
             watch.release()
-        self._dead = dead = self._dead + 1
-        if dead > _SWEEP:
-            self._sweep()
+        self.drop()
 
     def add(self, moment: float, watch: Any) -> None:
         """Call `watch.due` at `moment`, unless it is done by then."""
@@ -142,11 +137,7 @@ class Timers:
     def drop(self) -> None:
         """Note that one watch is done before its moment."""
         self._dead = dead = self._dead + 1
-        if dead > _SWEEP:
-            self._sweep()
-
-    def _sweep(self) -> None:
-        if self._dead * 2 > len(self._heap):
+        if dead > _SWEEP and dead * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if not entry[2].done]
             heapify(self._heap)
             self._dead = 0
