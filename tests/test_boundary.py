@@ -199,7 +199,7 @@ def test_a_boundary_is_switched_off_and_on(clock: VirtualClock) -> None:
 def test_a_mode_that_is_none_is_refused(mode: Any) -> None:
     """There are two, and the message names boundary and value."""
     boundary = Boundary("triage", deadline=1.0)
-    with pytest.raises(PolicyError, match="'triage': mode"):
+    with pytest.raises(PolicyError, match="'triage': setting `mode`"):
         boundary.mode = mode
     assert boundary.mode == "on"
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from aiguard import Boundary, Breaker, Bulkhead, FailureKind, Policy, PolicyError, Retry, guard
 from aiguard.failure import RETRIED_BY_DEFAULT
-from aiguard.policy import NOT_BUILT, Settings, shown
+from aiguard.policy import NOT_BUILT, Settings
+from aiguard.problem import shown
 
 if TYPE_CHECKING:
     from aiguard.testing import VirtualClock

@@ -27,6 +27,7 @@ BUILT = {
     "boundaries",
     "get",
     "guard",
+    "last_good",
     "remaining",
 }
 """The names that the design promises of what is built."""
@@ -55,10 +56,20 @@ def test_all_is_complete() -> None:
     imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom | ast.Import)
+        if isinstance(node, ast.ImportFrom) and node.module != "typing"
         for alias in node.names
     }
-    assert imported - {"annotations"} == set(aiguard.__all__)
+    assert imported == set(aiguard.__all__)
+    for name in aiguard.__all__:
+        assert getattr(aiguard, name) is not None
+
+
+def test_what_reads_files_is_imported_by_who_has_one() -> None:
+    """`import aiguard` alone loads no reader of files; the names are there all the same, and no others."""
+    code = "import sys, aiguard; assert not {'aiguard.config', 'yaml'} & sys.modules.keys(); aiguard.configure"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    with pytest.raises(AttributeError, match="no attribute 'configuer'"):
+        aiguard.configuer  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("name", sorted(set(aiguard.__all__) - {"boundaries", "get", "guard", "remaining"}))

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = sorted(ROOT.glob("requirements/*.txt"))
+CONSTRAINTS = sorted(ROOT.glob("constraints*.txt"))
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = tomllib.loads(PYPROJECT)
 
@@ -29,25 +30,30 @@ def project(requirement: str) -> str:
 PINNED = {project(line) for line in lines(ROOT / "constraints.txt")}
 
 
-def test_constraints_pin_by_name_and_version_alone() -> None:
+@pytest.mark.parametrize("path", CONSTRAINTS, ids=lambda path: path.name)
+def test_constraints_pin_by_name_and_version_alone(path: Path) -> None:
     """A constraint is a name and one version: no address, hash, marker or option."""
-    odd = [
-        line
-        for line in lines(ROOT / "constraints.txt")
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line)
-    ]
+    odd = [line for line in lines(path) if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line)]
     assert odd == []
 
 
-def test_constraints_are_sorted_and_unique() -> None:
+@pytest.mark.parametrize("path", CONSTRAINTS, ids=lambda path: path.name)
+def test_constraints_are_sorted_and_unique(path: Path) -> None:
     """Every distribution is pinned once, in the order of its name."""
-    names = [project(line) for line in lines(ROOT / "constraints.txt")]
+    names = [project(line) for line in lines(path)]
     assert names == sorted(set(names))
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "constraints.txt", ROOT / "pyproject.toml", *REQUIREMENTS], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", [path for path in CONSTRAINTS if path.stem != "constraints"], ids=lambda p: p.name)
+def test_an_environment_has_versions_of_its_own_only_where_it_needs_them(path: Path) -> None:
+    """What its own file pins is pinned in another version for everyone else, and the file belongs to an environment."""
+    assert (ROOT / "requirements" / path.name.removeprefix("constraints-")).exists()
+    own, shared = set(lines(path)), set(lines(ROOT / "constraints.txt"))
+    assert {project(line) for line in own} <= PINNED
+    assert own & shared == set()
+
+
+@pytest.mark.parametrize("path", [*CONSTRAINTS, ROOT / "pyproject.toml", *REQUIREMENTS], ids=lambda p: p.name)
 def test_no_file_names_a_package_index(path: Path) -> None:
     """Where packages come from is the business of whoever installs them."""
     assert not re.search(r"://|--(extra-)?index.url|--find-links|--hash|file:", path.read_text(encoding="utf-8"))

@@ -1,7 +1,9 @@
 """aiguard: a boundary around every AI call."""
 
+from typing import TYPE_CHECKING
+
 from aiguard.boundary import Boundary, boundaries, get, guard
-from aiguard.contract import OutputContract
+from aiguard.contract import JsonSchema, OutputContract
 from aiguard.deadline import remaining
 from aiguard.errors import (
     BoundaryError,
@@ -21,7 +23,12 @@ from aiguard.errors import (
 )
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
-from aiguard.policy import Breaker, Bulkhead, Policy, Retry, Rung
+from aiguard.policy import Breaker, Bulkhead, Policy, Retry
+from aiguard.problem import Position, Problem
+from aiguard.rung import Rung, last_good
+
+if TYPE_CHECKING:
+    from aiguard.config import Loaded, configure, configured, reload
 
 __all__ = [
     "Attempt",
@@ -40,17 +47,37 @@ __all__ = [
     "HaltedError",
     "InputRejectedError",
     "InvalidOutputError",
+    "JsonSchema",
+    "Loaded",
     "MisuseError",
     "Outcome",
     "OutputContract",
     "Policy",
     "PolicyError",
+    "Position",
+    "Problem",
     "RejectedError",
     "Retry",
     "Rung",
     "StreamInterruptedError",
     "boundaries",
+    "configure",
+    "configured",
     "get",
     "guard",
+    "last_good",
+    "reload",
     "remaining",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # what reads files is imported by who has one
+        if name in {"Loaded", "configure", "configured", "reload"}:
+            import aiguard.config  # noqa: PLC0415 - as above
+
+            return getattr(aiguard.config, name)
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)

@@ -6,12 +6,11 @@ import inspect
 import os
 import sys
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, ParamSpec, TypeVar, Unpack, overload
 
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
-from aiguard.engine.pipeline import Pipeline
+from aiguard.engine.revision import Revision
 from aiguard.engine.shape import Shape, shape_of
-from aiguard.engine.state import State
 from aiguard.engine.streams import AsyncStream, SyncStream
 from aiguard.errors import PolicyError
 from aiguard.guarded import (
@@ -22,13 +21,18 @@ from aiguard.guarded import (
     GuardedFunction,
     GuardedGeneratorFunction,
 )
+from aiguard.overrides import IN_FORCE
 from aiguard.policy import Settings, check_name, policy_of
+from aiguard.problem import Problem, shown
 from aiguard.registry import Place, Registry
+from aiguard.rung import BoundaryRung, Rung
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from aiguard.contract import OutputContract
+    from aiguard.engine.pipeline import Pipeline
+    from aiguard.engine.state import State
     from aiguard.outcome import Outcome
     from aiguard.policy import Policy
     from aiguard.stages.breaker import CircuitBreaker
@@ -46,6 +50,14 @@ _GUARDED: Final = {
 }
 
 
+class Component(NamedTuple):
+    """The function that a boundary was declared for: as it is, its shape, and guarded."""
+
+    fn: Callable[..., Any]
+    shape: Shape
+    guarded: Any
+
+
 class Boundary:
     """
     A named, owned place where a program calls an AI component.
@@ -60,66 +72,111 @@ class Boundary:
 
     Attributes:
         name: Its name.
-        policy: Its settings, read-only.
 
     Raises:
         PolicyError: Where a name or a setting is refused; the message names boundary, setting and value.
     """
 
-    __slots__ = ("_pipelines", "_shape", "_state", "name", "policy")
+    __slots__ = ("_code", "_component", "_pipelines", "_revision", "name")
 
     def __init__(self, name: str, *, output: Any = None, **settings: Unpack[Settings]) -> None:
-        self._declare(name, settings | {"output": output})
-        if self.policy.deadline is not None and self.policy.fallback:
-            # without a function, the ladder is checked as far as it goes: its values, and what kind of thing a rung is
-            Pipeline(self.policy, self._state, self._shape or self._likely_shape(), None)
-        _register(self, _place_of(sys._getframe(1)))  # noqa: SLF001 - who declares it decides whether it may replace
+        place = _place_of(sys._getframe(1))  # noqa: SLF001 - who declares it decides whether it may replace
+        with IN_FORCE.lock:
+            self._declare(name, settings | _given(output))
+            _register(self, place)
 
     def _declare(self, name: str, settings: dict[str, Any]) -> None:
         self.name = check_name(name)
-        self.policy: Policy = policy_of(name, settings)
-        self._pipelines: dict[str, Pipeline] = {}  # by a shape's value: an enum's hash is a Python call
-        self._shape = Shape(self.policy.shape) if self.policy.shape is not None else None
-        try:
-            self._state = State(name, self.policy)
-        except PolicyError as error:
-            msg = f"boundary {name!r}: {error}"
-            raise PolicyError(msg) from None
+        self._code = policy_of(name, settings)
+        self._component: Component | None = None
+        policy = IN_FORCE.overrides.policy(name, self._code)
+        self._begin(policy)
 
-    def _likely_shape(self) -> Shape:
-        if self.policy.isolation is not None:
-            return Shape.SYNC if self.policy.stream is None else Shape.GENERATOR
-        return Shape.ASYNC if self.policy.stream is None else Shape.ASYNC_GENERATOR
+    def _begin(self, policy: Policy) -> None:
+        """Begin under `policy`. Raises `PolicyError`, which names the file's line where a file said it."""
+        try:
+            revision = Revision(self.name, policy)
+            self._check(revision)
+        except PolicyError as error:
+            raise IN_FORCE.overrides.placed(self.name, error) from None
+        self._adopt(revision)
+
+    def _adopt(self, revision: Revision) -> None:
+        self._revision = revision
+        self._pipelines = revision.pipelines  # what a call reads: one step less on its way
+
+    def _revise(self, policy: Policy) -> Revision:
+        """Return this boundary under `policy`, ready to be adopted; nothing changes yet. Raises `PolicyError`."""
+        before = self._revision
+        revision = Revision(self.name, policy, before)
+        component = self._component
+        if policy.deadline is None and before.policy.deadline is not None:
+            raise PolicyError(Problem("required: calls run under it", self.name, "deadline"))
+        if component is not None and policy.shape not in {None, component.shape.value}:
+            reason = f"the function was guarded as {component.shape.value!r}, which lasts as long as the process"
+            raise PolicyError(Problem(reason, self.name, "shape", shown(policy.shape)))
+        self._check(revision, *map(Shape, before.pipelines))
+        return revision
+
+    def _check(self, revision: Revision, *shapes: Shape) -> None:
+        """Make the pipelines that can be made; what cannot work is refused here, not at the first call."""
+        component, policy = self._component, revision.policy
+        ladder = _ladder(policy) if policy.deadline is not None else None
+        if ladder is None:
+            return  # it, or a boundary it falls back to, is not there yet
+        if component is not None:
+            revision.build(ladder, component.shape, component.fn)
+        elif shapes:
+            for shape in shapes:
+                revision.build(ladder, shape, None)
+        elif ladder:
+            revision.check(ladder)
+
+    def _follow(self, revision: Revision) -> None:
+        """Go on under `revision`; calls that have begun finish under theirs."""
+        revision.state.take_over(revision.policy, self._revision.policy)
+        self._adopt(revision)
 
     def _pipeline(self, shape: Shape, component: Callable[..., Any] | None) -> Pipeline:
-        pipeline = self._pipelines.get(shape.value)
+        revision = self._revision
+        pipeline = revision.pipelines.get(shape.value)
         if pipeline is None:
-            if self.policy.deadline is None:
-                msg = f"boundary {self.name!r}: setting `deadline`: required before the first call"
-                raise PolicyError(msg)
-            pipeline = self._pipelines[shape.value] = Pipeline(self.policy, self._state, shape, component)
+            ladder = _ladder(revision.policy)
+            if ladder is None:
+                raise PolicyError(*_missing(self.name, revision.policy))
+            pipeline = revision.build(ladder, shape, component)
         return pipeline
 
     def _decorate(self, fn: Callable[..., Any]) -> Any:
         """Return `fn` guarded; the boundary is known by its name from now on."""
         if isinstance(fn, staticmethod | classmethod):
             kind = type(fn).__name__
-            msg = f"boundary {self.name!r}: put @{kind} above @guard"
-            raise PolicyError(msg)
+            raise PolicyError(Problem(f"put @{kind} above @guard", self.name))
         if not callable(fn):
-            msg = f"boundary {self.name!r}: @guard needs a function, not {type(fn).__name__}"
-            raise PolicyError(msg)
-        shape = self._shape or shape_of(fn)
-        if self.policy.deadline is not None:
-            self._pipeline(shape, fn)
+            raise PolicyError(Problem(f"@guard needs a function, not {type(fn).__name__}", self.name))
         module = getattr(fn, "__module__", None) or "?"
         code = getattr(fn, "__code__", None)
         line = code.co_firstlineno if isinstance(code, CodeType) else 0
-        _register(self, Place(module, getattr(fn, "__qualname__", repr(type(fn))), code, line))
-        guarded: Any = _GUARDED[shape](self, fn, shape)
+        place = Place(module, getattr(fn, "__qualname__", repr(type(fn))), code, line)
+        with IN_FORCE.lock:
+            policy = IN_FORCE.overrides.policy(self.name, self._code)  # it may be another one than at `guard(…)`
+            shape = Shape(policy.shape) if policy.shape is not None else shape_of(fn)
+            guarded: Any = _GUARDED[shape](self, fn, shape)
+            self._component = Component(fn, shape, guarded)
+            self._begin(policy)
+            _register(self, place)
         guarded.__doc__ = fn.__doc__
         guarded.__module__ = module
         return guarded
+
+    @property
+    def policy(self) -> Policy:
+        """Its settings, read-only: those that the next call begins with."""
+        return self._revision.policy
+
+    @property
+    def _state(self) -> State:
+        return self._revision.state
 
     @property
     def breaker(self) -> CircuitBreaker | None:
@@ -144,8 +201,7 @@ class Boundary:
     @mode.setter
     def mode(self, mode: Literal["on", "off"]) -> None:
         if mode not in {"on", "off"}:
-            msg = f"boundary {self.name!r}: mode {mode!r}: must be 'on' or 'off'"
-            raise PolicyError(msg)
+            raise PolicyError(Problem("must be 'on' or 'off'", self.name, "mode", shown(mode)))
         self._state.switch.off = mode == "off"
 
     @overload
@@ -178,7 +234,7 @@ class Boundary:
     def stream(self, fn: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs) -> SyncStream[R]: ...
     def stream(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Return a guarded stream of a generator function; nothing is begun before its first item is asked for."""
-        shape = self._shape or shape_of(fn)
+        shape = self._shape_of(fn)
         if not shape.is_stream:
             msg = f"boundary {self.name!r}: `stream` needs a generator function; use `call`, or declare a `shape`"
             raise TypeError(msg)
@@ -186,20 +242,19 @@ class Boundary:
         return stream(self._pipeline(shape, None), fn, args, kwargs, None)
 
     def _call_shape(self, fn: Callable[..., Any]) -> Shape:
-        shape = self._shape or shape_of(fn)
+        shape = self._shape_of(fn)
         if shape.is_stream:
             msg = f"boundary {self.name!r}: a generator function is for `stream`, not for `call` or `outcome`"
             raise TypeError(msg)
         return shape
 
+    def _shape_of(self, fn: Callable[..., Any]) -> Shape:
+        declared = self._revision.policy.shape
+        return Shape(declared) if declared is not None else shape_of(fn)
+
     def _forked(self) -> None:
         """Forget the calls of the parent process: they are not here."""
-        if self._state.breaker is not None:
-            self._state.breaker.forked()
-        self._state.workers.reset()
-        self._state.rung_workers.reset()
-        if self._state.permits is not None:
-            self._state.permits.reset()
+        self._state.forked()
 
     def __repr__(self) -> str:
         return f"<Boundary {self.name!r}>"
@@ -208,14 +263,42 @@ class Boundary:
 _REGISTRY: Final = Registry[Boundary]()
 
 
+def _given(output: Any) -> dict[str, Any]:
+    return {} if output is None else {"output": output}
+
+
+def _ladder(policy: Policy) -> tuple[Any, ...] | None:
+    """Return the rungs with other boundaries looked up; `None` where one of them is not declared yet."""
+    rungs = policy.fallback
+    if not any(isinstance(rung, BoundaryRung) for rung in rungs):
+        return rungs
+    found = [_rung_of(rung) if isinstance(rung, BoundaryRung) else rung for rung in rungs]
+    return None if None in found else tuple(found)
+
+
+def _rung_of(rung: BoundaryRung) -> Rung | None:
+    boundary = _REGISTRY.get(rung.boundary)
+    if boundary is None or boundary._component is None:  # noqa: SLF001 - same file
+        return None
+    return Rung(boundary._component.guarded, ai=True, name=rung.boundary)  # noqa: SLF001 - same file
+
+
+def _missing(name: str, policy: Policy) -> list[Problem]:
+    return [
+        Problem("no function is guarded by a boundary of that name", name, f"fallback[{index}]", shown(rung.boundary))
+        for index, rung in enumerate(policy.fallback)
+        if isinstance(rung, BoundaryRung) and _rung_of(rung) is None
+    ]
+
+
 def _register(boundary: Boundary, place: Place) -> None:
     held = _REGISTRY.add(boundary, place)
     if held is not None:
-        msg = (
-            f"boundary {boundary.name!r}: declared at {held} already, and again at {place}: "
+        reason = (
+            f"declared at {held} already, and again at {place}: "
             "a second declaration would reset its breaker; choose another name, or share the boundary"
         )
-        raise PolicyError(msg)
+        raise PolicyError(Problem(reason, boundary.name))
 
 
 def _place_of(frame: FrameType) -> Place:
@@ -236,6 +319,7 @@ _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<g
 
 
 def _after_fork() -> None:
+    IN_FORCE.forked()
     _REGISTRY.forked()
     for boundary in _REGISTRY.all():
         boundary._forked()  # noqa: SLF001 - same file
@@ -267,7 +351,8 @@ def guard(name: str, *, output: Any = None, **settings: Unpack[Settings]) -> Any
             `deadline` the boundary is pending, and the first call is refused.
     """
     boundary = Boundary.__new__(Boundary)
-    boundary._declare(name, settings | {"output": output})  # noqa: SLF001 - same file
+    with IN_FORCE.lock:
+        boundary._declare(name, settings | _given(output))  # noqa: SLF001 - same file
     return GuardAs(boundary) if output is not None else Guard(boundary)
 
 

@@ -68,6 +68,7 @@ class Journal:
         delivered: How many items of a stream the caller has.
         rung: Name of the rung that answered.
         failure: Why a rung had to.
+        age: Seconds since the component gave the answer that `last_good` served.
         shortened: Whether a caller's deadline, not the boundary's own, set the moment by which it is over.
     """
 
@@ -75,6 +76,7 @@ class Journal:
     delivered = 0
     rung: str | None = None
     failure: Failure | None = None
+    age: float | None = None
     shortened = False
 
     def __init__(self, begun: float, listener: Listener | None) -> None:

@@ -26,13 +26,30 @@ from typing import TYPE_CHECKING, Any
 import pybreaker
 
 from aiguard.failure import INVALID_OUTPUTS, Failure, FailureKind
+from aiguard.problem import Problem
 
 if TYPE_CHECKING:
     from aiguard.outcome import Outcome
 
 
 class PolicyError(ValueError):
-    """A setting, a name or a ladder was refused: the message names boundary, setting and value."""
+    """
+    A setting, a name, a ladder or a file was refused: the message names boundary, setting and value.
+
+    Attributes:
+        problems: Everything that is wrong, one by one; the message is their lines.
+    """
+
+    def __init__(self, *problems: Problem | str) -> None:
+        super().__init__(*problems)
+        self.problems = tuple(Problem(one) if isinstance(one, str) else one for one in problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+    def of(self, boundary: str) -> PolicyError:
+        """Return the same refusal, of that boundary."""
+        return PolicyError(*(replace(problem, boundary=boundary) for problem in self.problems))
 
 
 class MisuseError(TypeError):

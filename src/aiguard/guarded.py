@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
 from aiguard.engine.streams import AsyncStream, SyncStream
 from aiguard.errors import PolicyError
-from aiguard.policy import NOT_BUILT, shown
+from aiguard.policy import NOT_BUILT
+from aiguard.problem import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

@@ -52,6 +52,7 @@ class Outcome(Generic[T_co]):
         contract: Name of the output contract it was held to, or `None`.
         error: What the plain call raises in this case; `None` where a value left.
         trace_id: The trace that tells of this call, as 32 hex digits, or `None` where nothing was recorded.
+        age: Seconds since the component gave this answer, where `last_good` served it; `None` for every other.
     """
 
     boundary: str
@@ -65,6 +66,7 @@ class Outcome(Generic[T_co]):
     repaired: str | None = None
     contract: str | None = None
     trace_id: str | None = None
+    age: float | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

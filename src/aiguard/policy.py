@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from aiguard.errors import PolicyError
 from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, RETRIED_BY_DEFAULT, FailureKind
+from aiguard.problem import Problem, nearest, shown
 
 NAME_LIMIT: Final = 100
 NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -31,6 +32,9 @@ NOT_BUILT: Final = frozenset(
         "retry_budget",
         "review_by",
         "risk",
+        "slow_call",
+        "slow_rate",
+        "window_calls",
     }
 )
 """Settings that the design names and this version does not have: refused, never ignored."""
@@ -49,7 +53,10 @@ def _finite(value: float) -> float:
     return value
 
 
-Seconds = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+SECONDS: Final = "seconds"
+"""The unit of a setting that is a time; a file may write it with other units."""
+
+Seconds = Annotated[float, Field(gt=0), AfterValidator(_finite), SECONDS]
 Rate = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -63,7 +70,7 @@ class _Settings(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise PolicyError(_explain(type(self), error, "")) from None
+            raise PolicyError(*_problems(type(self), error)) from None
 
 
 class Retry(_Settings):
@@ -157,24 +164,6 @@ class Bulkhead(_Settings):
     queue: Annotated[int, Field(ge=0)] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """
-    A callable rung with more to say than its function.
-
-    Attributes:
-        fn: Called with the component's arguments; it may add a keyword-only `failure`.
-        ai: Whether it calls an AI component itself: such a rung is skipped when the call was halted.
-        inline: Whether it is quick enough to run on the event loop, or in the caller's thread.
-        name: What outcome and spans call it; by default the function's name.
-    """
-
-    fn: Callable[..., Any]
-    ai: bool = False
-    inline: bool = False
-    name: str | None = None
-
-
 class Policy(_Settings):
     """
     All settings of a boundary; times are seconds, `None` means "not there".
@@ -189,9 +178,9 @@ class Policy(_Settings):
         reask: Further attempts after an answer that broke the contract. None by default: each one costs a call.
         breaker: When to stop calling for a while.
         bulkhead: How many calls may be inside at once.
-        fallback: The ladder: values, callables or `Rung`s, tried in order.
+        fallback: The ladder: values, callables, `Rung`s or `last_good(…)`, tried in order.
         fallback_timeout: Seconds of the deadline held back for callable rungs; a tenth of it by default, zero where
-            all rungs are values.
+            all rungs are values or `last_good`.
         isolation: Where the component runs: `"inline"`, or `"thread"`, the default for sync functions, so that the
             caller is free at the deadline.
         shape: What the function is, where it cannot be seen: `"sync"`, `"async"`, `"generator"`, `"async_generator"`.
@@ -209,7 +198,7 @@ class Policy(_Settings):
     breaker: Breaker | None = None
     bulkhead: Bulkhead | None = None
     fallback: tuple[Any, ...] = ()
-    fallback_timeout: Annotated[float, Field(ge=0), AfterValidator(_finite)] | None = None
+    fallback_timeout: Annotated[float, Field(ge=0), AfterValidator(_finite), SECONDS] | None = None
     isolation: Isolation | None = None
     shape: ShapeName | None = None
     stream: StreamMode | None = None
@@ -228,12 +217,13 @@ class Policy(_Settings):
     def _fits(self) -> Policy:
         if self.deadline is None:
             return self
+        deadline = f"`deadline` ({self.deadline:g})"
         if self.attempt_timeout is not None and self.attempt_timeout > self.deadline:
-            msg = f"`attempt_timeout` ({self.attempt_timeout:g}) must not be over `deadline` ({self.deadline:g})"
-            raise ValueError(msg)
+            reason = f"must not be over {deadline}"
+            raise PolicyError(Problem(reason, setting="attempt_timeout", value=shown(self.attempt_timeout)))
         if self.fallback_timeout is not None and self.fallback_timeout >= self.deadline:
-            msg = f"`fallback_timeout` ({self.fallback_timeout:g}) must be under `deadline` ({self.deadline:g})"
-            raise ValueError(msg)
+            reason = f"must be under {deadline}"
+            raise PolicyError(Problem(reason, setting="fallback_timeout", value=shown(self.fallback_timeout)))
         return self
 
 
@@ -260,58 +250,53 @@ def check_name(name: object) -> str:
     """Return `name`. Raises `PolicyError` unless it is 1–100 of `A-Z a-z 0-9 . _ -`."""
     if isinstance(name, str) and 1 <= len(name) <= NAME_LIMIT and NAME_CHARACTERS.issuperset(name):
         return name
-    msg = f"boundary name {shown(name)}: must be 1 to {NAME_LIMIT} of A-Z a-z 0-9 . _ -"
-    raise PolicyError(msg)
+    raise PolicyError(f"boundary name {shown(name)}: must be 1 to {NAME_LIMIT} of A-Z a-z 0-9 . _ -")
 
 
 def policy_of(name: str, settings: dict[str, Any]) -> Policy:
     """Return the policy that `settings` declare for the boundary `name`; raises `PolicyError`."""
-    for setting, value in settings.items():
-        if setting in Policy.model_fields:
+    try:
+        return Policy(**settings)
+    except PolicyError as error:
+        raise error.of(name) from None
+
+
+def unknown(setting: str, group: type[BaseModel] | None = None) -> str:
+    """Return why there is no such `setting`, with the nearest one that there is."""
+    if setting in NOT_BUILT:
+        return "not built in this version of aiguard"
+    return f"no such setting{nearest(setting, (group or Policy).model_fields)}"
+
+
+def _problems(model: type[_Settings], error: ValidationError) -> list[Problem]:
+    """Return everything that pydantic found wrong: setting, value, reason."""
+    title = "" if model is Policy else f"{model.__name__}."
+    found: dict[tuple[str, str], Problem] = {}
+    for line in error.errors(include_url=False):
+        place = ".".join(str(part) for part in line["loc"] if str(part) in _ALL_SETTINGS)
+        setting: str | None = title + place if place else None
+        cause = line.get("ctx", {}).get("error")
+        if isinstance(cause, PolicyError):  # a group of settings, given as a dict
+            for problem in cause.problems:
+                inner = (problem.setting or "").partition(".")[2]
+                path = problem.setting if setting is None else f"{setting}.{inner}" if inner else setting
+                found.setdefault((path or "", problem.reason), replace(problem, setting=path))
             continue
-        if setting in NOT_BUILT:
-            msg = f"boundary {name!r}: setting `{setting}`={shown(value)}: not built in this version of aiguard"
-            raise PolicyError(msg)
-        import difflib  # noqa: PLC0415 - only a refusal needs it
-
-        near = difflib.get_close_matches(setting, Policy.model_fields, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else ""
-        msg = f"boundary {name!r}: setting `{setting}`={shown(value)}: no such setting{hint}"
-        raise PolicyError(msg)
-    try:
-        return Policy.model_validate(settings)
-    except ValidationError as error:
-        raise PolicyError(_explain(Policy, error, f"boundary {name!r}: ")) from None
-
-
-def shown(value: object, limit: int = 80) -> str:
-    """Return `value` as an error message shows a setting: its `repr`, cut, or its type where that fails."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a broken repr must not hide the real message
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+        reason = line["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        value: str | None = shown(line["input"])
+        if line["type"] == "missing":
+            reason, value = "required", None
+        elif line["type"] == "extra_forbidden":
+            stray = str(line["loc"][-1])
+            setting, reason = title + stray, unknown(stray, model)
+        elif not line["loc"]:
+            value, setting = None, title.rstrip(".") or None
+        # a value that fits no alternative of its setting is one problem, not one for each
+        found.setdefault((setting or "", "" if place else reason), Problem(reason, None, setting, value))
+    return list(found.values())
 
 
-def _explain(model: type[BaseModel], error: ValidationError, prefix: str) -> str:
-    """Return one sentence for the first thing wrong: setting, value, reason."""
-    first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"] if str(part) in _ALL_SETTINGS]
-    if model is not Policy:
-        place.insert(0, model.__name__)
-    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if first["type"] == "missing":
-        return f"{prefix}setting `{'.'.join(place)}`: required"
-    if not first["loc"]:
-        return f"{prefix}{f'{model.__name__}: ' if model is not Policy else ''}{reason}"
-    if first["type"] == "extra_forbidden":
-        unknown = str(first["loc"][-1])
-        built = "not built in this version of aiguard" if unknown in _UNBUILT_FIELDS else "no such setting"
-        return f"{prefix}setting `{'.'.join([*place, unknown])}`={shown(first['input'])}: {built}"
-    return f"{prefix}setting `{'.'.join(place)}`={shown(first['input'])}: {reason}"
-
-
-_UNBUILT_FIELDS: Final = frozenset({"slow_call", "slow_rate", "window_calls"})
-_ALL_SETTINGS: Final = frozenset().union(*(model.model_fields for model in (Policy, Retry, Breaker, Bulkhead)))
+_GROUPS: Final = (Retry, Breaker, Bulkhead)
+_ALL_SETTINGS: Final = frozenset().union(*(model.model_fields for model in (Policy, *_GROUPS)))
 
 assert not NOT_BUILT & set(Policy.model_fields), "a built setting is still listed as not built"  # noqa: S101

@@ -752,3 +752,8 @@ def test_an_enum_that_is_no_string_is_json() -> None:
     """Its members are not text."""
     assert judge(Colour, '"red"') is Colour.RED
     assert judge(Colour, Colour.RED) is Colour.RED
+
+
+def test_a_contract_may_name_its_type_twice() -> None:
+    """`OutputContract[int](int)` is what some type checkers ask for; it was a TypeError on Python 3.11."""
+    assert OutputContract[int](int).schema is int

@@ -176,7 +176,7 @@ def test_what_could_not_be_enforced_is_refused(schema: Any, said: str) -> None:
     """At declaration; the message names the contract."""
     with pytest.raises(PolicyError, match=re.escape(said)) as caught:
         Judge.of(OutputContract(schema, name="answer/1"))
-    assert str(caught.value).startswith("output=answer/1: ")
+    assert str(caught.value).startswith("setting `output`=answer/1: ")
 
 
 class Everything(BaseModel):

@@ -130,6 +130,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.breaker.add_listener(self.ear)
         self.model = Model(policy, self.clock.now())
         self.held: list[Held] = []
+        self.probing_before = 0
 
     @rule(seconds=st.sampled_from([0.25, 0.5, 1.0, 2.0, 5.0, 9.0, 10.0, 40.0]))
     def let_time_pass(self, seconds: float) -> None:
@@ -193,6 +194,18 @@ class BreakerMachine(RuleBasedStateMachine):
             if tripped:
                 model.trip()
 
+    @rule(policy=policies, window=st.sampled_from([10.0, 20.0]))
+    def configure(self, policy: Breaker, window: float) -> None:
+        model = self.model
+        if window != model.policy.window:
+            model.settled = []
+        model.policy = policy.model_copy(update={"window": window})
+        self.breaker.configure(model.policy)
+        if model.state == HALF_OPEN and model.probed >= policy.probes:
+            model.trips = 0
+            model.move(CLOSED)
+        self.probing_before = model.probing
+
     @rule()
     def open_by_hand(self) -> None:
         self.breaker.open()
@@ -222,8 +235,9 @@ class BreakerMachine(RuleBasedStateMachine):
     def probes_are_few(self) -> None:
         probes = [held for held in self.held if held.probe and held.generation == self.model.generation]
         policy = self.model.policy
-        assert len(probes) == self.model.probing <= policy.concurrent_probes
-        assert len(probes) + self.model.probed <= policy.probes
+        self.probing_before = min(self.probing_before, len(probes))  # those that a change of settings found there
+        assert len(probes) == self.model.probing <= max(policy.concurrent_probes, self.probing_before)
+        assert len(probes) + self.model.probed <= max(policy.probes, self.probing_before + self.model.probed)
 
 
 BreakerMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
@@ -231,6 +245,44 @@ TestBreakerMachine = BreakerMachine.TestCase
 
 
 # --- single facts about the engine
+
+
+def test_a_change_of_settings_keeps_state_and_counts(clock: VirtualClock) -> None:
+    """An open breaker stays open as long as it was to be; a closed one goes on counting from where it was."""
+    breaker = breaker_on(clock, minimum_calls=4, open_for=5.0)
+    fail(breaker, 3)
+    breaker.configure(Breaker(minimum_calls=2, open_for=60.0))
+    assert (breaker.current_state, breaker.fail_counter) == (CLOSED, 3)
+    fail(breaker)
+    assert (breaker.current_state, breaker.fail_max, breaker.reset_timeout) == (OPEN, 2, 60.0)
+    breaker.configure(Breaker(minimum_calls=2, open_for=5.0))
+    clock.advance(59.0)
+    with pytest.raises(CircuitOpenError):
+        breaker.acquire()
+    clock.advance(1.0)
+    assert breaker.acquire().probe
+
+
+def test_another_window_begins_empty(clock: VirtualClock) -> None:
+    """Counts of ten slices of one width mean nothing in ten of another."""
+    breaker = breaker_on(clock, minimum_calls=4, window=10.0)
+    fail(breaker, 3)
+    breaker.configure(Breaker(minimum_calls=4, window=20.0))
+    assert breaker.fail_counter == 0
+
+
+def test_fewer_probes_may_be_enough_already(clock: VirtualClock) -> None:
+    """Half-open with two good probes of three, it closes when two are made enough: no probe would come to do it."""
+    breaker = breaker_on(clock, open_for=5.0, probes=3, concurrent_probes=3)
+    ear = Recorder()
+    breaker.add_listener(ear)
+    fail(breaker, 2)
+    clock.advance(5.0)
+    for _ in range(2):
+        breaker.settle(breaker.acquire(), Verdict.SUCCESS)
+    breaker.configure(Breaker(minimum_calls=2, open_for=5.0, probes=2))
+    assert breaker.current_state == CLOSED
+    assert ear.moves[-1] == (HALF_OPEN, CLOSED)
 
 
 def breaker_on(clock: VirtualClock, **policy: Any) -> CircuitBreaker:

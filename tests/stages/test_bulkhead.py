@@ -43,6 +43,7 @@ class BulkheadMachine(RuleBasedStateMachine):
     def declare(self, limit: int, queue: int) -> None:
         self.limit, self.queue = limit, queue
         self.permits = Permits(Bulkhead(limit=limit, queue=queue))
+        self.most, self.longest = limit, queue
         self.holding = 0
         self.line: list[Somebody] = []
         self.handed: list[Somebody] = []
@@ -91,11 +92,23 @@ class BulkheadMachine(RuleBasedStateMachine):
     def give_back(self) -> None:
         self._give_back()
 
+    @rule(limit=st.integers(1, 4), queue=st.integers(0, 4))
+    def configure(self, limit: int, queue: int) -> None:
+        self.limit, self.queue = limit, queue
+        self.permits.configure(Bulkhead(limit=limit, queue=queue))
+        while self.line and self.holding + len(self.handed) < limit:
+            first = self.line.pop(0)
+            assert first.woken == first.reachable, "whoever waits goes in where there is room now"
+            self.handed += [first] if first.reachable else []
+        self.most = max(limit, self.holding + len(self.handed))
+        self.longest = max(queue, len(self.line))
+
     def _give_back(self) -> None:
+        over = self.holding + len(self.handed) > self.limit
         self.holding -= 1
         before = {somebody: somebody.woken for somebody in self.line}
         self.permits.give_back()
-        while self.line:
+        while self.line and not over:  # one over a limit that was lowered goes to nobody
             first = self.line.pop(0)
             if first.reachable:
                 assert first.woken == before[first] + 1, "first come, first served"
@@ -106,9 +119,12 @@ class BulkheadMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_permit_is_lost_or_doubled(self) -> None:
-        assert self.permits.in_flight == self.holding + len(self.handed) <= self.limit
-        assert self.permits.queued == len(self.line) <= self.queue
-        assert not self.line or self.permits.in_flight == self.limit, "nobody waits while a permit is free"
+        taken = self.holding + len(self.handed)
+        self.most = max(self.limit, min(self.most, taken))
+        self.longest = max(self.queue, min(self.longest, len(self.line)))
+        assert self.permits.in_flight == taken <= self.most
+        assert self.permits.queued == len(self.line) <= self.longest
+        assert not self.line or taken >= self.limit, "nobody waits while a permit is free"
 
     def teardown(self) -> None:
         if not hasattr(self, "permits"):

@@ -10,14 +10,16 @@ import pytest
 from opentelemetry._logs import SeverityNumber
 from pydantic import BaseModel, field_validator
 
-from aiguard import BoundaryError, Breaker, Bulkhead, Retry, guard
+import aiguard
+from aiguard import Boundary, BoundaryError, Breaker, Bulkhead, Retry, guard, last_good
 from aiguard.telemetry import events, metrics, names
+from tests.shapes import Harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from aiguard.testing import VirtualClock
-    from tests.shapes import Harness
     from tests.telemetry.conftest import Recorded
 
 AGAIN = Retry(attempts=3, wait=lambda _: 0.25)
@@ -106,6 +108,23 @@ def test_a_degraded_call_is_a_log_event(scenario: Callable[..., Harness], record
     assert event.trace_id == context.trace_id
 
 
+def test_the_log_event_of_a_last_good_answer_has_its_age(clock: VirtualClock, recorded: Recorded) -> None:
+    """An operator sees how old the answers are that leave, whether or not spans are sampled."""
+    harness = Harness(
+        "sync", clock, ["good", ConnectionError()], settings={"fallback": [last_good(by=lambda *_: None, ttl=60.0)]}
+    )
+    harness()
+    clock.advance(7.5)
+    harness()
+    [event] = recorded.logs_named("aiguard.degraded")
+    assert dict(event.attributes) == {
+        "aiguard.boundary": "scenario",
+        "aiguard.degraded.reason": "connection",
+        "aiguard.fallback.name": "last_good",
+        "aiguard.fallback.age": 7.5,
+    }
+
+
 def test_a_breakers_transition_is_a_log_event(scenario: Callable[..., Harness], recorded: Recorded) -> None:
     """Each one, in order, by a call or by hand; only an opening is a warning."""
     harness = scenario(ConnectionError(), "ok", breaker=Breaker(minimum_calls=1, probes=1))
@@ -121,6 +140,30 @@ def test_a_breakers_transition_is_a_log_event(scenario: Callable[..., Harness], 
     assert states == [("closed", "open"), ("open", "half-open"), ("half-open", "closed")]
     assert {event.attributes["aiguard.breaker.name"] for event in told} == {"scenario"}
     assert [event.severity_number for event in told] == [SeverityNumber.WARN, SeverityNumber.INFO, SeverityNumber.INFO]
+
+
+def test_a_configuration_that_comes_into_force_or_not_is_a_log_event(
+    clock: VirtualClock, recorded: Recorded, tmp_path: Path
+) -> None:
+    """Which file, which contents, how many boundaries it changed; a refusal is an error, with how much is wrong."""
+    del clock
+    Boundary("t", deadline=1.0)
+    file = tmp_path / "aiguard.yaml"
+    file.write_text("version: 1\nboundaries: {t: {deadline: 2}}\n")
+    aiguard.configure(file)
+    file.write_text("version: 1\nboundaries: {t: {deadline: soon, ownr: x}}\n")
+    with pytest.raises(aiguard.PolicyError):
+        aiguard.reload()
+    [loaded] = recorded.logs_named("aiguard.config.loaded")
+    assert loaded.severity_number is SeverityNumber.INFO
+    assert dict(loaded.attributes) == {
+        "aiguard.config.file": str(file),
+        "aiguard.config.digest": aiguard.configured().digest,
+        "aiguard.config.changed": 1,
+    }
+    [refused] = recorded.logs_named("aiguard.config.refused")
+    assert refused.severity_number is SeverityNumber.ERROR
+    assert dict(refused.attributes) == {"aiguard.config.file": str(file), "aiguard.config.problems": 2}
 
 
 class Answer(BaseModel):
@@ -179,6 +222,7 @@ class LoudError(Exception):
 )
 def test_no_content_leaves_by_telemetry(
     scenario: Callable[..., Harness],
+    shape: str,
     recorded: Recorded,
     caplog: pytest.LogCaptureFixture,
     step: Any,
@@ -189,7 +233,8 @@ def test_no_content_leaves_by_telemetry(
     def broken(*_: Any) -> Any:
         raise LoudError
 
-    ladder: list[Any] = [broken, lambda *_: {"text": CANARY, "number": CANARY}]
+    ladder: list[Any] = [last_good(by=lambda *args: args, ttl=60.0)] if shape in {"sync", "thread", "async"} else []
+    ladder += [broken, lambda *_: {"text": CANARY, "number": CANARY}]
     if isinstance(step, LoudError | dict):
         ladder.append(Answer(text="", number=1))
     harness = scenario(

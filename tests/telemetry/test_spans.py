@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
-from aiguard import BoundaryError, Breaker, Bulkhead, OutputContract, Retry, Rung, guard
+from aiguard import BoundaryError, Breaker, Bulkhead, OutputContract, Retry, Rung, guard, last_good
 from aiguard.telemetry import names, spans
 from tests.shapes import Hang
 from tests.streaming import KINDS, Streams
@@ -119,6 +119,33 @@ def test_a_fallback(scenario: Callable[..., Harness], recorded: Recorded) -> Non
     rung = recorded.named("aiguard.fallback value")
     assert rung.status.status_code is StatusCode.UNSET
     assert attributes(rung) == {"aiguard.boundary": "scenario", "aiguard.fallback.name": "value"}
+
+
+def test_a_last_good_answer_has_its_age(
+    scenario: Callable[..., Harness], shape: str, clock: VirtualClock, recorded: Recorded
+) -> None:
+    """How old it is stands on the call's span; a rung that has no age says nothing of one."""
+    settings: dict[str, Any] = {"stream": "buffer"} if shape.endswith("generator") else {}
+    rungs = [last_good(by=lambda *args: args, ttl=60.0), "floor"]
+    harness = scenario("good", ConnectionError(), ConnectionError(), fallback=rungs, **settings)
+    harness("q")
+    clock.advance(7.5)
+    harness("q")
+    harness("other")
+    [_, served, other] = [span for span in recorded.spans if span.name == CALL]
+    assert attributes(served) == {
+        "aiguard.boundary": "scenario",
+        "aiguard.outcome": "fallback",
+        "aiguard.attempt.count": 1,
+        "aiguard.degraded": True,
+        "aiguard.degraded.reason": "connection",
+        "aiguard.fallback.name": "last_good",
+        "aiguard.fallback.age": 7.5,
+    }
+    assert "aiguard.fallback.age" not in attributes(other)
+    first, missed = [span for span in recorded.spans if span.name == "aiguard.fallback last_good"]
+    assert first.status.status_code is StatusCode.UNSET
+    assert missed.status.status_code is StatusCode.ERROR
 
 
 def test_a_failure(scenario: Callable[..., Harness], recorded: Recorded) -> None:

@@ -25,6 +25,7 @@ from aiguard import (
     boundaries,
     get,
     guard,
+    last_good,
     remaining,
 )
 from aiguard.engine.streams import AsyncStream, SyncStream
@@ -145,6 +146,8 @@ def mistakes() -> None:
     sync("t", nonsense=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     guard("typo", dead_line=1.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     guard("wrong", deadline="1")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    last_good(by=plain)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    last_good(by=plain, ttl="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     sync.options(deadline="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -210,7 +213,7 @@ async def without_a_decorator() -> None:
         reask=1,
         breaker=Breaker(failure_rate=0.5),
         bulkhead=Bulkhead(limit=4, queue=8),
-        fallback=[plain, Rung(plain, ai=True), 0],
+        fallback=[last_good(by=plain, ttl=60.0), plain, Rung(plain, ai=True), 0],
         fallback_timeout=0.1,
         isolation="thread",
         mode="on",
@@ -241,6 +244,7 @@ def read(outcome: Outcome[Triage]) -> None:
     assert_type(outcome.failure, Failure | None)
     assert_type(outcome.attempts, tuple[Attempt, ...])
     assert_type(outcome.degraded, bool)
+    assert_type(outcome.age, float | None)
 
 
 def catch() -> None:

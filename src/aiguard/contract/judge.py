@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from aiguard.contract import checks, extraction, plain, rebuild
 from aiguard.contract.breach import Breach
+from aiguard.contract.json_schema import JsonSchema
 from aiguard.contract.response import reader_of
 from aiguard.contract.schema import Schema, compile_schema
 from aiguard.errors import PolicyError
@@ -60,7 +62,9 @@ class Judge(Generic[T]):
         try:
             return cls(contract, compile_schema(contract.schema))
         except PolicyError as error:
-            raise PolicyError(f"output={contract.name or _name_of(contract.schema)}: {error}") from error.__cause__
+            name = contract.name or _name_of(contract.schema)
+            refused = [replace(problem, setting="output", value=name) for problem in error.problems]
+            raise PolicyError(*refused) from error.__cause__
 
     def judge(self, raw: object) -> T:
         """
@@ -183,7 +187,10 @@ class Judge(Generic[T]):
         if not text or text.isspace():
             raise _empty()
         if not _is_malformed(error):
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame, and the answer in it
         malformed = Breach(FailureKind.MALFORMED_OUTPUT, "not JSON", error)
         if not self.contract.extract:
             raise malformed
@@ -245,6 +252,8 @@ def _is_malformed(error: Exception) -> bool:
 
 
 def _name_of(schema: object) -> str:
+    if isinstance(schema, JsonSchema):
+        return schema.title
     if isinstance(schema, type) and not isinstance(schema, GenericAlias):  # list[int].__name__ is "list"
         return schema.__name__
     return repr(schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, overload
 
 from aiguard.contract import checks
 from aiguard.errors import PolicyError
@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
     from aiguard.contract.checks import Check
+    from aiguard.contract.json_schema import JsonSchema
 
 T = TypeVar("T")
 
 Format = Literal["auto", "json", "text", "python"]
 
 
-@dataclass(frozen=True, slots=True)
+class _Settings(TypedDict, total=False):
+    name: str | None
+    format: Format
+    extract: bool
+    checks: Iterable[Check]
+    max_bytes: int
+
+
+@dataclass(frozen=True)  # no slots: with them, Python 3.11 cannot make `OutputContract[int](…)`
 class OutputContract(Generic[T]):
     """
     What an answer must satisfy before it leaves a boundary.
@@ -27,7 +36,7 @@ class OutputContract(Generic[T]):
     Of a key that stands twice in a JSON object the last counts, as everywhere in pydantic.
 
     Args:
-        schema: Anything that pydantic's `TypeAdapter` accepts.
+        schema: Anything that pydantic's `TypeAdapter` accepts, or a `JsonSchema`.
         name: What messages and telemetry call it; the type's own name by default.
         format: How text is read: `"json"`, `"text"` (never parsed), `"python"` (every answer is a Python value), or
             `"auto"`: as JSON, unless the type itself is `str`, `bytes`, or a `Literal` or `StrEnum` of strings.
@@ -43,6 +52,14 @@ class OutputContract(Generic[T]):
     extract: bool = False
     checks: Iterable[Check] = ()
     max_bytes: int = 1_048_576
+
+    if TYPE_CHECKING:  # a JSON Schema says nothing that a type checker could use
+
+        @overload
+        def __init__(self: OutputContract[Any], schema: JsonSchema, **settings: Unpack[_Settings]) -> None: ...
+        @overload
+        def __init__(self, schema: TypeForm[T], **settings: Unpack[_Settings]) -> None: ...
+        def __init__(self, schema: Any, **settings: Any) -> None: ...
 
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):

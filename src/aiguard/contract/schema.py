@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from aiguard.contract import breach, finite
+from aiguard.contract.json_schema import JsonSchema
 from aiguard.contract.survey import Node, Setting, Survey, unwrap
 from aiguard.errors import PolicyError
 
@@ -34,8 +35,8 @@ class Schema:
     Attributes:
         validate_json: pydantic's own, to be called with `strict` and `extra`.
         validate_python: The same for Python values.
-        strict: What pydantic is told about coercion, for the whole tree.
-        extra: What it is told about keys that no field declares.
+        strict: What pydantic is told about coercion, for the whole tree; `None` where the tree itself says.
+        extra: What it is told about keys that no field declares; `None` likewise.
         is_finite: True for a value without NaN and infinity; `None` where nothing needs to be looked at.
         text: How text is an answer of this type as it stands; `None` where it is read as JSON.
         openers: The brackets that JSON of this type may begin with.
@@ -58,17 +59,24 @@ class Schema:
         "validate_strings",
     )
 
-    def __init__(self, adapter: TypeAdapter[Any]) -> None:
-        self._core: Any = adapter.core_schema
-        survey = Survey(self._core)
-        self.strict, self.extra, lenient = _run_time(survey)
-        validator = adapter.validator
+    def __init__(self, core: Any, validator: Any, *, settled: bool = False) -> None:
+        """`settled`: every node says itself how strict it is, and refuses NaN and infinity."""
+        self._core = core
+        survey = Survey(core)
+        self.strict: bool | None = None
+        self.extra: Extra | None = None
+        self.is_finite: Callable[[Any], bool] | None = None
+        if not settled:
+            self.strict, self.extra, lenient = _run_time(survey)
+            self.is_finite = None if lenient else _finite_check(core, survey, self.extra)
         self.validate_json: Callable[..., Any] = validator.validate_json
         self.validate_python: Callable[..., Any] = validator.validate_python
         self.validate_strings: Callable[..., Any] = validator.validate_strings
-        self.is_finite = None if lenient else _finite_check(self._core, survey, self.extra)
-        self.text = _text_of(survey.root)
-        self.openers = _openers_of(survey.root, survey.definitions)
+        shape = survey.root
+        while settled and shape["type"] == "chain":  # the first step says what it is
+            shape = unwrap(shape["steps"][0], survey.definitions)
+        self.text = _text_of(shape)
+        self.openers = _openers_of(shape, survey.definitions)
         self._cls: object = survey.root.get("cls")
         self._has_instances = survey.has_instances
         self._names = survey.names
@@ -98,7 +106,7 @@ class Schema:
 
 def compile_schema(schema: Any) -> Schema:
     """
-    Compile `schema`, anything that pydantic's `TypeAdapter` accepts; equal ones share what comes out.
+    Compile `schema`, a `JsonSchema` or anything that pydantic's `TypeAdapter` accepts; equal ones share what comes out.
 
     Raises:
         PolicyError: If pydantic cannot use it, or it contradicts itself, or it could not be enforced.
@@ -113,11 +121,15 @@ def compile_schema(schema: Any) -> Schema:
 def _compile(schema: Any) -> Schema:
     if inspect.isroutine(schema):  # pydantic would call it with the answer as its arguments
         raise PolicyError("a function is no type; one that judges a valid value goes into OutputContract(checks=[…])")
+    if isinstance(schema, dict):
+        raise PolicyError("a dict is no type; JSON Schema is written JsonSchema({…})")
     try:
+        if isinstance(schema, JsonSchema):
+            return Schema(schema.core_schema, SchemaValidator(schema.core_schema), settled=True)
         adapter: TypeAdapter[Any] = TypeAdapter(schema)
         if not adapter.pydantic_complete:
             adapter.rebuild(force=True)
-        return Schema(adapter)
+        return Schema(adapter.core_schema, adapter.validator)
     except PolicyError:
         raise
     except Exception as error:

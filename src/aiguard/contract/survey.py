@@ -172,6 +172,8 @@ def _names(node: Node) -> Iterator[str]:
         yield node["name"]
     elif kind == "tagged-union":
         yield from (tag for tag in node["choices"] if isinstance(tag, str))
+    elif kind == "union":
+        yield from (choice[1] for choice in node["choices"] if isinstance(choice, tuple))
     if kind in _OBJECTS:
         yield _label(node)  # how a union names its choices in a location
     yield from _aliases(node.get("validation_alias"))

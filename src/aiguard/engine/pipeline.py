@@ -18,6 +18,7 @@ from aiguard.errors import BoundaryError, PolicyError, RejectedError, StreamInte
 from aiguard.events import Run
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
+from aiguard.problem import Problem, shown
 from aiguard.stages.attempt import AttemptStage
 from aiguard.stages.breaker import BreakerStage
 from aiguard.stages.bulkhead import BulkheadStage
@@ -78,8 +79,7 @@ class Pipeline:
 
     def __init__(self, policy: Policy, state: State, shape: Shape, component: Callable[..., Any] | None) -> None:
         if policy.deadline is None:
-            msg = f"boundary {state.name!r}: setting `deadline`: required, the whole call's time in seconds"
-            raise PolicyError(msg)
+            raise PolicyError(Problem("required, the whole call's time in seconds", state.name, "deadline"))
         self.name = state.name
         self.state = state
         self.shape = shape
@@ -87,7 +87,7 @@ class Pipeline:
         self._deadline = policy.deadline
         self._contain_all = policy.contain == "all"
         self.runtime = _runtime(policy, state, shape, self.form)
-        steps = steps_of(state.name, policy, shape, state.judge, component)
+        steps = steps_of(state.name, policy, shape, state.judge, component, memories=state.memories)
         fallback = FallbackStage(steps, state.judge, policy.fallback_timeout, self.form) if steps else None
         self.chain = chained(order(policy, state, fallback, judged=self.form is not Form.PASSTHROUGH))
 
@@ -117,7 +117,7 @@ class Pipeline:
             outcome = names.FALLBACK
             self.state.metrics.ended(outcome, elapsed, journal.runs, journal.failure)
             if journal.failure is not None:
-                events.degraded(self.name, journal.failure, journal.rung, _context(call))
+                events.degraded(self.name, journal.failure, journal.rung, journal.age, _context(call))
         if journal.listener is not None:
             self._end_trace(call, outcome, journal.failure)
 
@@ -173,13 +173,15 @@ class Pipeline:
             elapsed=call.clock.now() - begun,
             contract=self.state.contract,
             trace_id=trace.trace_id if isinstance(trace, CallTrace) else None,
+            age=journal.age,
             error=error,
         )
 
     def _end_trace(self, call: Call, outcome: str, failure: Failure | None) -> None:
-        trace = call.journal.listener
+        journal = call.journal
+        trace = journal.listener
         if isinstance(trace, CallTrace):
-            trace.end(outcome, len(call.journal.runs), failure, call.journal.rung, self.state.contract)
+            trace.end(outcome, len(journal.runs), failure, self.state.contract, rung=journal.rung, age=journal.age)
 
 
 def _context(call: Call) -> Any:
@@ -208,12 +210,11 @@ def _interrupted(error: BoundaryError, delivered: int) -> StreamInterruptedError
 def _form(name: str, policy: Policy, shape: Shape) -> Form:
     if not shape.is_stream:
         if policy.stream is not None:
-            msg = f"boundary {name!r}: setting `stream`={policy.stream!r}: the function is no generator; see `shape`"
-            raise PolicyError(msg)
+            reason = "the function is no generator; see `shape`"
+            raise PolicyError(Problem(reason, name, "stream", shown(policy.stream)))
         return Form.VALUE
     if policy.stream is None:
-        msg = f"boundary {name!r}: setting `stream`: required for a generator: 'passthrough' or 'buffer'"
-        raise PolicyError(msg)
+        raise PolicyError(Problem("required for a generator: 'passthrough' or 'buffer'", name, "stream"))
     return Form(policy.stream)
 
 
@@ -221,8 +222,8 @@ def _runtime(policy: Policy, state: State, shape: Shape, form: Form) -> Runtime:
     streams = form is Form.PASSTHROUGH
     if shape.is_async:
         if policy.isolation == "thread":
-            msg = f"boundary {state.name!r}: setting `isolation`='thread': an async function runs on its event loop"
-            raise PolicyError(msg)
+            reason = "an async function runs on its event loop"
+            raise PolicyError(Problem(reason, state.name, "isolation", "'thread'"))
         return AsyncStreamRuntime(state.rung_workers) if streams else AsyncRuntime(state.rung_workers)
     if policy.isolation == "inline":
         kind = InlineStreamRuntime if streams else BlockingRuntime

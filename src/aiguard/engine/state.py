@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.clock import SYSTEM
 from aiguard.contract import Judge, OutputContract
 from aiguard.engine.runtime import SYSTEM_PATIENCE
+from aiguard.errors import PolicyError
 from aiguard.isolation.thread import Workers
+from aiguard.rung import LastGood
 from aiguard.stages.breaker import CircuitBreaker
 from aiguard.stages.bulkhead import Permits
+from aiguard.stages.last_good import Memory
 from aiguard.switch import Switch
 from aiguard.telemetry import names
 from aiguard.telemetry.metrics import BoundaryMetrics
@@ -33,7 +36,13 @@ SURROUNDINGS: Final = Surroundings()
 
 class State:
     """
-    What all calls of one boundary share.
+    What all calls of one boundary share, under one policy.
+
+    Args:
+        name: The boundary's name.
+        policy: Its policy.
+        before: What its calls shared under the policy before, which goes on: breaker, permits, threads, switch,
+            and the answers kept for each `last_good` that is set as before.
 
     Attributes:
         name: The boundary's name.
@@ -46,6 +55,7 @@ class State:
         permits: Its bulkhead.
         workers: The threads that run its component.
         rung_workers: The threads that run its rungs: the component's may all hang.
+        memories: The answers kept for each `last_good` of its ladder.
         metrics: Its histograms.
         attributes: What every span of a call starts with.
         span_name: The name of a call's span.
@@ -59,6 +69,7 @@ class State:
         "contract",
         "judge",
         "max_bytes",
+        "memories",
         "metrics",
         "name",
         "patience",
@@ -69,25 +80,71 @@ class State:
         "workers",
     )
 
-    def __init__(self, name: str, policy: Policy) -> None:
+    def __init__(self, name: str, policy: Policy, before: State | None = None) -> None:
         """Raises `PolicyError` where the output contract cannot be compiled."""
         self.name = name
-        self.clock = SURROUNDINGS.clock
-        self.patience = SURROUNDINGS.patience
-        self.switch = Switch(off=policy.mode == "off")
-        self.judge = _judge(policy.output)
+        self.clock: Clock = before.clock if before else SURROUNDINGS.clock
+        self.patience: Patience = before.patience if before else SURROUNDINGS.patience
+        self.switch: Switch = before.switch if before else Switch(off=policy.mode == "off")
+        self.judge = judge_of(name, policy.output)
         self.contract = self.judge.name if self.judge is not None else None
         self.max_bytes = self.judge.contract.max_bytes if self.judge is not None else None
-        self.breaker = CircuitBreaker(policy.breaker, name=name, clock=self.clock) if policy.breaker else None
-        self.permits = Permits(policy.bulkhead) if policy.bulkhead else None
-        self.workers = Workers(name, policy.bulkhead.limit if policy.bulkhead else None)
-        self.rung_workers = Workers(f"{name}-rung", None, queues=True)
-        self.metrics = BoundaryMetrics(name)
+        self.breaker = _breaker(name, policy, before, self.clock)
+        self.permits = _permits(policy, before)
+        limit = policy.bulkhead.limit if policy.bulkhead else None
+        self.workers: Workers = before.workers if before else Workers(name, limit)
+        self.rung_workers: Workers = before.rung_workers if before else Workers(f"{name}-rung", None, queues=True)
+        self.memories = _memories(name, policy, before)
+        self.metrics: BoundaryMetrics = before.metrics if before else BoundaryMetrics(name)
         self.span_name = f"{names.CALL_SPAN} {name}"
         self.attributes = start_attributes(name, policy.owner)
 
+    def take_over(self, policy: Policy, before: Policy) -> None:
+        """Hold what went on from the policy `before` to the limits of `policy`."""
+        if self.breaker is not None and policy.breaker is not None and policy.breaker != before.breaker:
+            self.breaker.configure(policy.breaker)
+        if policy.bulkhead != before.bulkhead:
+            self.workers.configure(policy.bulkhead.limit if policy.bulkhead else None)
+            if self.permits is not None and policy.bulkhead is not None:
+                self.permits.configure(policy.bulkhead)
+        if policy.mode != before.mode:  # else what was switched by hand stays switched
+            self.switch.off = policy.mode == "off"
 
-def _judge(output: Any) -> Judge[Any] | None:
+    def forked(self) -> None:
+        """Forget the calls of the parent process: they are not here. What its component answered is kept."""
+        if self.breaker is not None:
+            self.breaker.forked()
+        self.workers.reset()
+        self.rung_workers.reset()
+        if self.permits is not None:
+            self.permits.reset()
+        for memory in self.memories.values():
+            memory.forked()
+
+
+def _breaker(name: str, policy: Policy, before: State | None, clock: Clock) -> CircuitBreaker | None:
+    if policy.breaker is None:
+        return None
+    kept = before.breaker if before else None
+    return kept or CircuitBreaker(policy.breaker, name=name, clock=clock)
+
+
+def _permits(policy: Policy, before: State | None) -> Permits | None:
+    if policy.bulkhead is None:
+        return None
+    return (before.permits if before else None) or Permits(policy.bulkhead)
+
+
+def _memories(name: str, policy: Policy, before: State | None) -> dict[LastGood, Memory]:
+    kept = before.memories if before else {}
+    return {rung: kept.get(rung) or Memory(name, rung) for rung in policy.fallback if isinstance(rung, LastGood)}
+
+
+def judge_of(name: str, output: Any) -> Judge[Any] | None:
+    """Return the contract of a boundary, compiled. Raises `PolicyError`."""
     if output is None:
         return None
-    return Judge.of(output if isinstance(output, OutputContract) else OutputContract(output))
+    try:
+        return Judge.of(output if isinstance(output, OutputContract) else OutputContract(output))
+    except PolicyError as error:
+        raise error.of(name) from None

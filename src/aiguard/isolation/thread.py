@@ -154,9 +154,13 @@ class Workers:
 
     def __init__(self, name: str, limit: int | None, *, queues: bool = False) -> None:
         self.name = name
-        self.limit = DEFAULT_LIMIT if limit is None else limit
+        self.configure(limit)
         self._queues = queues
         self.reset()
+
+    def configure(self, limit: int | None) -> None:
+        """Change how many may be alive at once; those that are over it end when they are idle."""
+        self.limit = DEFAULT_LIMIT if limit is None else limit
 
     def reset(self) -> None:
         """Start afresh: in a forked process, where the parent's threads are not."""

@@ -88,6 +88,18 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         self._moves: list[tuple[str, str]] = []
         self._telling = False
 
+    def configure(self, policy: Breaker) -> None:
+        """Change its settings; its state, its listeners and, unless the window itself changed, its counts stay."""
+        with self._lock:
+            if policy.window != self._policy.window:
+                self._window = TimeWindow(policy.window)
+            self._policy = policy
+            self._fail_max = policy.minimum_calls
+            self._reset_timeout = policy.open_for
+            if self._current is HALF_OPEN and self._probed >= policy.probes:
+                self._recover()
+        self._tell()
+
     # --- the engine
 
     def acquire(self) -> Permit:
@@ -142,10 +154,13 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         if verdict is SUCCESS:
             self._probed += 1
             if self._probed >= self._policy.probes:
-                self._trips = 0
-                self._move(CLOSED)
+                self._recover()
         elif verdict is not NEUTRAL:
             self._trip()
+
+    def _recover(self) -> None:
+        self._trips = 0
+        self._move(CLOSED)
 
     def _settle_call(self, verdict: Verdict) -> None:
         window = self._window
@@ -240,8 +255,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
     def close(self) -> None:
         """Close and forget, by hand."""
         with self._lock:
-            self._trips = 0
-            self._move(CLOSED)
+            self._recover()
         self._tell()
 
     def is_system_error(self, exception: BaseException) -> bool:

@@ -32,6 +32,16 @@ class Permits:
         self.queue = policy.queue
         self.reset()
 
+    def configure(self, policy: Bulkhead) -> None:
+        """Change limit and queue; what is taken stays taken, and who waits goes on waiting, or goes in where it may."""
+        with self._lock:
+            self.limit = policy.limit
+            self.queue = policy.queue
+            free = min(max(0, self.limit - self.in_flight), len(self._waiting))
+            self.in_flight += free
+        for _ in range(free):
+            self.give_back()
+
     def reset(self) -> None:
         """Start afresh: in a forked process, where the parent's calls are not."""
         self._lock = threading.Lock()
@@ -73,10 +83,10 @@ class Permits:
             return True
 
     def give_back(self) -> None:
-        """Hand the permit to the next in line, or put it back."""
+        """Hand the permit to the next in line, or put it back; one over a limit that was lowered is gone."""
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._waiting or self.in_flight > self.limit:
                     self.in_flight -= 1
                     return
                 waiter = self._waiting.popleft()

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
-from aiguard.errors import BoundaryError, error_for
+from aiguard.errors import BoundaryError, DeadlineExceededError, error_for
 from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
-from aiguard.signals import Expired, Full
+from aiguard.signals import Boxed, Expired, Full
+from aiguard.stages.last_good import NothingKept
 from aiguard.stream import Buffered, items_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from aiguard.call import Call, Proceed
     from aiguard.contract import Judge
+    from aiguard.stages.last_good import Memory
 
 SHARE: Final = 0.1
 """Part of the time left that is held back for callable rungs unless `fallback_timeout` says otherwise."""
@@ -35,9 +37,14 @@ class Way(Enum):
     """How a rung is run."""
 
     VALUE = "value"
+    MEMORY = "memory"
     INLINE = "inline"
     OFFLOAD = "offload"
     INVOKE = "invoke"
+
+
+AT_ONCE: Final = frozenset({Way.VALUE, Way.MEMORY})
+"""Ways that need no share of the time: what they answer is there already."""
 
 
 class Form(Enum):
@@ -56,9 +63,10 @@ class Step:
     Attributes:
         name: What outcome and spans call it.
         way: How it is run.
-        fn: The callable, or what makes a fresh copy of the value.
+        fn: The callable, or what makes a fresh copy of the value, or what recalls an answer.
         ai: Whether it is skipped when the call was halted.
         wants_failure: Whether it takes a keyword-only `failure`.
+        memory: Where `last_good` keeps answers.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Step:
     fn: Callable[..., Any]
     ai: bool = False
     wants_failure: bool = False
+    memory: Memory | None = None
 
 
 class FallbackStage:
@@ -76,21 +85,26 @@ class FallbackStage:
         self.judge = judge
         self.timeout = timeout
         self.form = form
-        self.callables = sum(step.way is not Way.VALUE for step in steps)
+        self.callables = sum(step.way not in AT_ONCE for step in steps)
+        self.memories = tuple(step.memory for step in steps if step.memory is not None)
 
     async def run(self, proceed: Proceed, call: Call) -> Any:
         """Raises what the component's side raised, where no rung answered either."""
+        questions = self._questions(call) if self.memories else None
         inner = call
         if self.callables:
             inner = call.until(call.deadline - self.reserve(call.deadline - call.clock.now()))
         try:
-            return await proceed(inner)
+            answer = await proceed(inner)
+            if questions is not None:
+                self._keep(answer, questions, call)
+            return answer
         except BoundaryError as error:
             if call.journal.delivered:
                 raise  # half an answer is with the caller: another one would be a different answer
             failure = error.failure
             try:
-                answer = await self._descend(call, failure)
+                answer = await self._descend(call, failure, questions or {})
                 if answer is _MISSED:
                     raise
                 return answer
@@ -103,13 +117,30 @@ class FallbackStage:
             return left * SHARE
         return min(self.timeout, left / 2)
 
-    async def _descend(self, call: Call, failure: Failure) -> Any:
+    def _questions(self, call: Call) -> dict[Memory, Hashable]:
+        """Return what is asked, as each `last_good` tells it; before the component can change its arguments."""
+        component = call.fn if self.form is Form.VALUE else getattr(call.fn, "__wrapped__", call.fn)
+        return {memory: memory.question(component, call) for memory in self.memories}
+
+    def _keep(self, answer: Any, questions: dict[Memory, Hashable], call: Call) -> None:
+        """Keep a copy of `answer`, which is about to leave. Raises `DeadlineExceededError` if that takes too long."""
+        value = answer.items if type(answer) is Buffered else answer
+        copies = [(memory, question, memory.copied(question, value)) for memory, question in questions.items()]
+        given = call.clock.now()
+        if given > call.deadline:
+            message = "an answer was there, but keeping a copy of it for `last_good` ended too late"
+            raise DeadlineExceededError(Failure(FailureKind.DEADLINE_EXHAUSTED, "deadline", message))
+        for memory, question, make in copies:
+            if make is not None:
+                memory.keep(question, make, given)
+
+    async def _descend(self, call: Call, failure: Failure, questions: dict[Memory, Hashable]) -> Any:
         """Return the first rung's answer, or `_MISSED`."""
         journal = call.journal
         callables = self.callables
         for step in self.steps:
             until = math.inf
-            if step.way is not Way.VALUE:
+            if step.way not in AT_ONCE:
                 now = call.clock.now()
                 until = now + (call.deadline - now) / callables
                 callables -= 1
@@ -117,21 +148,27 @@ class FallbackStage:
                     continue
             # said before it answers: a stream's items leave while it does
             journal.rung, journal.failure = step.name, failure
-            answer = await self._ask(step, call, failure, until)
+            answer = await self._ask(step, call, failure, until, questions)
             if answer is not _MISSED:
                 return answer
         journal.rung = journal.failure = None
         return _MISSED
 
-    async def _ask(self, step: Step, call: Call, failure: Failure, until: float) -> Any:
+    async def _ask(
+        self, step: Step, call: Call, failure: Failure, until: float, questions: dict[Memory, Hashable]
+    ) -> Any:
         run = Run()
         run.rung = step.name
         run.started = call.clock.now()
         if call.observed:
             call.report(RunStarted(run))
-        kwargs = call.kwargs | {"failure": failure} if step.wants_failure else call.kwargs
+        args, kwargs = call.args, call.kwargs
+        if step.memory is not None:
+            args, kwargs = (questions[step.memory], run.started), {}
+        elif step.wants_failure:
+            kwargs = kwargs | {"failure": failure}
         try:
-            answer = await self._answer(step, call.answered_by(step.fn, call.args, kwargs, run), until)
+            answer = await self._answer(step, call.answered_by(step.fn, args, kwargs, run), until)
             if call.clock.now() > until and not call.journal.delivered:
                 raise Expired  # noqa: TRY301 - as a rung that was cut off
         except Exception as error:  # noqa: BLE001 - the next rung answers, whatever this one raised
@@ -157,6 +194,8 @@ class FallbackStage:
                 return value
             if self.form is Form.BUFFER:
                 return Buffered(items_of(value), value)
+        elif step.way is Way.MEMORY:
+            return await self._recalled(step, asked)
         elif step.way is Way.INVOKE:
             value = await runtime.invoke(asked, until)
         elif step.way is Way.OFFLOAD:
@@ -164,6 +203,16 @@ class FallbackStage:
         else:
             value = await runtime.inline(asked, until)
         return await self._formed(step, value, asked)
+
+    async def _recalled(self, step: Step, asked: Call) -> Any:
+        """Return an answer that the component gave before, judged anew; how old it is goes into the journal."""
+        value, age = asked.fn(*asked.args)
+        if self.form is Form.BUFFER:
+            value = await self._formed(step, Buffered(value), asked)
+        elif self.judge is not None:
+            value = self.judge.judge_value(value)  # it has passed the gates for raw answers
+        asked.journal.age = age
+        return value
 
     async def _formed(self, step: Step, value: Any, asked: Call) -> Any:
         """Return the answer in the boundary's form, judged by its contract."""
@@ -189,4 +238,8 @@ def _why(error: Exception) -> str:
         return f"its answer breaks the contract: {error.message}"
     if isinstance(error, Expired):
         return "it took too long"
-    return "no free worker" if isinstance(error, Full) else f"it raised {class_name(error)}"
+    if isinstance(error, NothingKept):
+        return str(error)
+    if isinstance(error, Full):
+        return "no free worker"
+    return f"it raised {class_name(error.original if isinstance(error, Boxed) else error)}"

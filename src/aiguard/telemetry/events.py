@@ -11,6 +11,8 @@ from aiguard.stages import breaker
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.context import Context
 
     from aiguard.events import BreakerMoved
@@ -19,14 +21,16 @@ if TYPE_CHECKING:
 _logger = get_logger(names.SCOPE)
 
 
-def degraded(boundary: str, failure: Failure, rung: str, context: Context | None) -> None:
-    """A rung answered instead of the component."""
-    _emit(
-        names.DEGRADED_EVENT,
-        SeverityNumber.WARN,
-        {names.BOUNDARY: boundary, names.DEGRADED_REASON: failure.kind.value, names.FALLBACK_NAME: rung},
-        context,
-    )
+def degraded(boundary: str, failure: Failure, rung: str, age: float | None, context: Context | None) -> None:
+    """A rung answered instead of the component; `age` is that of an answer of the component's own, in seconds."""
+    attributes: dict[str, str | float] = {
+        names.BOUNDARY: boundary,
+        names.DEGRADED_REASON: failure.kind.value,
+        names.FALLBACK_NAME: rung,
+    }
+    if age is not None:
+        attributes[names.FALLBACK_AGE] = age
+    _emit(names.DEGRADED_EVENT, SeverityNumber.WARN, attributes, context)
 
 
 def left(boundary: str, failure: Failure, context: Context | None) -> None:
@@ -53,7 +57,20 @@ def breaker_moved(event: BreakerMoved) -> None:
     )
 
 
-def _emit(name: str, severity: SeverityNumber, attributes: dict[str, str], context: Context | None = None) -> None:
+def configured(file: str, digest: str, changed: int) -> None:
+    """A configuration came into force, and changed so many boundaries."""
+    attributes = {names.CONFIG_FILE: file, names.CONFIG_DIGEST: digest}
+    _emit(names.CONFIGURED_EVENT, SeverityNumber.INFO, {**attributes, names.CONFIG_CHANGED: changed})
+
+
+def configuration_refused(file: str, problems: int) -> None:
+    """A configuration was refused, for so many reasons: what was in force stays in force."""
+    _emit(names.REFUSED_EVENT, SeverityNumber.ERROR, {names.CONFIG_FILE: file, names.CONFIG_PROBLEMS: problems})
+
+
+def _emit(
+    name: str, severity: SeverityNumber, attributes: Mapping[str, str | float], context: Context | None = None
+) -> None:
     try:
         _logger.emit(LogRecord(event_name=name, severity_number=severity, attributes=attributes, context=context))
     except Exception as error:  # noqa: BLE001 - an exporter's fault must not become the caller's

@@ -118,7 +118,16 @@ class CallTrace:
             elif isinstance(event, BreakerMoved):
                 self._span.add_event(names.BREAKER_EVENT, {names.BREAKER_STATE: event.after})
 
-    def end(self, outcome: str, attempts: int, failure: Failure | None, rung: str | None, contract: str | None) -> None:
+    def end(
+        self,
+        outcome: str,
+        attempts: int,
+        failure: Failure | None,
+        contract: str | None,
+        *,
+        rung: str | None = None,
+        age: float | None = None,
+    ) -> None:
         """End the call's span. Handled failures leave its status unset, as the semantic conventions ask."""
         span = self._span
         if self._recording:
@@ -129,6 +138,8 @@ class CallTrace:
                 attributes[names.DEGRADED] = True
                 attributes[names.DEGRADED_REASON] = failure.kind.value
                 attributes[names.FALLBACK_NAME] = rung or ""
+                if age is not None:
+                    attributes[names.FALLBACK_AGE] = age
             elif failure is not None:
                 attributes[names.ERROR_TYPE] = failure.kind.value
                 attributes[names.STAGE] = failure.stage

@@ -25,6 +25,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiguard import boundary
+from aiguard.config.live import nothing_configured
 from aiguard.engine.state import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -245,10 +246,11 @@ def virtual_time(seed: int = 0) -> Generator[VirtualClock]:
 
 @contextlib.contextmanager
 def fresh_registry() -> Generator[None]:
-    """Know no boundary at first, and afterwards only those that were known before: for tests that declare their own."""
+    """Know no boundary and no configuration at first, and afterwards only what was known before."""
     registry = boundary._REGISTRY  # noqa: SLF001 - one house
     before = registry.swap({})
     try:
-        yield
+        with nothing_configured():
+            yield
     finally:
         registry.swap(before)

@@ -1,0 +1,5 @@
+"""The command line: `aiguard check`, `aiguard schema`, `aiguard export`."""
+
+from aiguard.cli.start import main
+
+__all__ = ["main"]

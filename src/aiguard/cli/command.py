@@ -1,0 +1,122 @@
+"""The commands and their options."""
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Apps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--app",
+        metavar="MODULE[:ATTRIBUTE]",
+        help="A module to import, from the current directory, that declares boundaries. May be given again.",
+        show_default=False,
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's form
+    if wanted:
+        typer.echo(f"aiguard {version('aiguard-boundary')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Policies of boundaries: check them, complete them in an editor, write them to a file."""
+
+
+@app.command("check")
+def check_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="By default what AIGUARD_CONFIG names, else aiguard.yaml.", show_default=False
+        ),
+    ] = None,
+    apps: Apps = None,
+    form: Annotated[Literal["text", "json", "sarif"], typer.Option("--format", help="What to print.")] = "text",
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Let a warning fail too.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Show what is looked for, and exit.")] = False,
+) -> None:
+    """
+    Say everything that is wrong with a file, with the environment and, given --app, with how they fit the code.
+
+    Exit codes: 0 nothing wrong, notes and warnings aside; 1 an error, or with --strict a warning; 2 nothing to check.
+    """
+    # imported here, so that `--help` and `--version` start at once
+    from aiguard.check import RULES, UncheckableError, check  # noqa: PLC0415 - as above
+    from aiguard.cli import json_form, sarif, text  # noqa: PLC0415 - as above
+    from aiguard.config.live import path_of_file  # noqa: PLC0415 - as above
+
+    if rules:
+        typer.echo(text.rules(RULES))
+        return
+    found = path_of_file(file)
+    if found is None and not apps:
+        _stop("there is no aiguard.yaml here, and AIGUARD_CONFIG names no file: name one, or a module with --app")
+    try:
+        report = check(found, apps or ())
+    except UncheckableError as error:
+        _stop(str(error))
+    if form == "text":
+        text.show(report, sys.stdout)
+    else:
+        data = json_form.of(report) if form == "json" else sarif.of(report)
+        typer.echo(json.dumps(data, indent=2))
+    if report.count("error") or (strict and report.count("warning")):
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the file, for editors."""
+    from aiguard.config.schema import file_schema  # noqa: PLC0415 - as in `check`
+
+    typer.echo(json.dumps(file_schema(), indent=2))
+
+
+@app.command()
+def export(apps: Apps = None) -> None:
+    """
+    Print the file that says what the code says.
+
+    Exit codes: 0 printed; 1 something in the code has no form in a file; 2 nothing to import.
+    """
+    from aiguard.check import UncheckableError  # noqa: PLC0415 - as in `check`
+    from aiguard.cli import text  # noqa: PLC0415 - as in `check`
+    from aiguard.cli.export import exported  # noqa: PLC0415 - as in `check`
+
+    if not apps:
+        _stop("name a module that declares boundaries, with --app")
+    try:
+        written = exported(apps)
+    except UncheckableError as error:
+        _stop(str(error))
+    if isinstance(written, str):
+        typer.echo(written, nl=False)
+        return
+    text.show_findings(written, sys.stderr)
+    raise typer.Exit(1)
+
+
+def _stop(reason: str) -> NoReturn:
+    typer.echo(f"aiguard: {reason}", err=True)
+    raise typer.Exit(2)

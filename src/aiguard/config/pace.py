@@ -1,0 +1,27 @@
+"""Work in the background that lets others go first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiguard.clock import SYSTEM
+from aiguard.engine.runtime import SYSTEM_PATIENCE
+
+STRETCH: Final = 0.0003
+"""Seconds of work between two pauses: the longest that a call waits for the interpreter because of it."""
+
+PAUSE: Final = 0.0001
+"""Seconds of a pause: long enough for a waiting thread to take the interpreter's lock, which a yield of none is not."""
+
+
+class Pace:
+    """Pauses at each call that comes a stretch of work after the last pause."""
+
+    def __init__(self) -> None:
+        self._since = SYSTEM.now()
+
+    def __call__(self) -> None:
+        """Pause, if it is time to."""
+        if SYSTEM.now() - self._since >= STRETCH:
+            SYSTEM_PATIENCE.sleep(PAUSE)
+            self._since = SYSTEM.now()

@@ -1,0 +1,183 @@
+"""The JSON Schema of the file: what editors complete by."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Annotated, Any, Final, get_args
+
+from pydantic import BaseModel, TypeAdapter
+
+from aiguard.config import durations, imports, tenacity_names
+from aiguard.config.configuration import VERSION
+from aiguard.config.reading import group_of, is_time
+from aiguard.contract import OutputContract
+from aiguard.contract.output import Format
+from aiguard.failure import FailureKind
+from aiguard.policy import NAME_LIMIT, Policy
+from aiguard.rung import LastGood, Rung
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Fragment = dict[str, Any]
+
+_IMPORT: Final[Fragment] = {
+    "type": "string",
+    "pattern": f"^{imports.PATTERN}$",
+    "description": "An import path, package.module:name.",
+}
+_REF_IMPORT: Final[Fragment] = {"$ref": "#/$defs/ImportPath"}
+
+
+def file_schema() -> Fragment:
+    """Return the schema of a whole file, draft 2020-12."""
+    definitions = {"Boundary": _group(Policy)}
+    for name in Policy.model_fields:
+        group = group_of(Policy, name)
+        if group is not None:
+            definitions[group.__name__] = _group(group)
+    definitions |= {
+        "Time": {
+            "description": "Seconds as a number, or a time with its units h, m, s, ms.",
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{durations.PATTERN}$"}],
+        },
+        "ImportPath": _IMPORT,
+        "OutputContract": _contract(),
+        "Rung": _rung(),
+        "Wait": _strategy("wait"),
+        "Stop": _strategy("stop"),
+    }
+    names = f"^[A-Za-z0-9._-]{{1,{NAME_LIMIT}}}$"
+    block = {"anyOf": [{"$ref": "#/$defs/Boundary"}, {"type": "null"}]}
+    return {
+        "$schema": DIALECT,
+        "title": "aiguard.yaml",
+        "description": "Policies of boundaries.",
+        "type": "object",
+        "properties": {
+            "version": {"const": VERSION, "description": "The version of this form."},
+            "defaults": {**block, "description": "What neither a boundary's own block nor its code says."},
+            "boundaries": {
+                "type": ["object", "null"],
+                "patternProperties": {names: block},
+                "additionalProperties": False,
+                "description": "Each boundary's settings, by its name.",
+            },
+        },
+        "required": ["version"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _group(model: type[BaseModel]) -> Fragment:
+    properties = {name: _setting(model, name) for name in model.model_fields}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _setting(model: type[BaseModel], name: str) -> Fragment:
+    field = model.model_fields[name]
+    fragment = _said(model, name)
+    if not field.is_required() and isinstance(field.default, str | int | float | None):
+        fragment["default"] = field.default
+    optional = {"type": "null"}  # "not there"
+    group = group_of(model, name)
+    if name in _SPECIAL:
+        return {**fragment, "anyOf": [_SPECIAL[name], optional]}
+    if group is not None:
+        return {**fragment, "anyOf": [{"$ref": f"#/$defs/{group.__name__}"}, optional]}
+    if is_time(model, name):
+        return {**fragment, "anyOf": [{"$ref": "#/$defs/Time"}, optional]}
+    annotation: Any = field.annotation
+    for one in field.metadata:
+        annotation = Annotated[annotation, one]
+    schema: Fragment = TypeAdapter(annotation).json_schema()
+    parts = schema.pop("anyOf", None)
+    return {**schema, **fragment, **({"anyOf": parts} if parts else {})}
+
+
+def _object(required: str, **properties: Fragment) -> Fragment:
+    return {"type": "object", "properties": properties, "required": [required], "additionalProperties": False}
+
+
+def _said(model: Any, name: str, **fragment: Any) -> Fragment:
+    return {"description": meanings_of(model).get(name, ""), **fragment}
+
+
+def _contract() -> Fragment:
+    checks = {"type": "array", "items": _REF_IMPORT}
+    schema = {"anyOf": [_REF_IMPORT, {"type": "object"}], "description": "The import path of a type, or a JSON Schema."}
+    inline = _object(
+        "schema",
+        schema=schema,
+        name=_said(OutputContract, "name", type="string"),
+        format=_said(OutputContract, "format", enum=list(get_args(Format))),
+        extract=_said(OutputContract, "extract", type="boolean"),
+        checks=_said(OutputContract, "checks", **checks),
+        max_bytes=_said(OutputContract, "max_bytes", type="integer", minimum=1),
+    )
+    return {"anyOf": [_REF_IMPORT, inline]}
+
+
+def _rung() -> Fragment:
+    call = _object(
+        "call",
+        call=_REF_IMPORT,
+        name=_said(Rung, "name", type="string"),
+        ai=_said(Rung, "ai", type="boolean"),
+        inline=_said(Rung, "inline", type="boolean"),
+    )
+    last_good = _object(
+        "by",
+        by={**_REF_IMPORT, **_said(LastGood, "by")},
+        ttl={"$ref": "#/$defs/Time", **_said(LastGood, "ttl")},
+        size=_said(LastGood, "size", type="integer", minimum=1),
+    )
+    last_good["required"] = ["by", "ttl"]
+    name = {"type": "string", "description": "Another boundary, whose guarded function answers."}
+    return {
+        "anyOf": [
+            _object("value", value={"description": "The answer itself, as plain data."}),
+            call,
+            _object("last_good", last_good=last_good),
+            _object("boundary", boundary=name),
+        ]
+    }
+
+
+def _strategy(family: tenacity_names.Family) -> Fragment:
+    """Return tenacity's names of one family, each with its arguments."""
+    ways: list[Fragment] = [_REF_IMPORT]
+    for name in tenacity_names.names_of(family):
+        if name in tenacity_names.MADE_OF:
+            parts = {"type": "array", "items": {"$ref": f"#/$defs/{family.capitalize()}"}}
+            ways.append(_object(name, **{name: parts}))
+            continue
+        arguments = {
+            argument: {"type": "number", "minimum": 0}
+            if argument in tenacity_names.PURE_NUMBERS
+            else {"$ref": "#/$defs/Time"}
+            for argument in tenacity_names.ARGUMENTS.get(name, ())
+        }
+        ways.append({"const": name})
+        if arguments:
+            given = {"type": "object", "properties": arguments, "additionalProperties": False}
+            ways.append(_object(name, **{name: given}))
+    return {"anyOf": ways}
+
+
+def meanings_of(model: Any) -> dict[str, str]:
+    """Return what the docstring of `model` says of each setting."""
+    parts = re.split(r"^(?:Attributes|Args):\n", inspect.getdoc(model) or "", maxsplit=1, flags=re.MULTILINE)
+    entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", parts[-1], flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+_KINDS: Final[Fragment] = {"type": "array", "items": {"enum": [kind.value for kind in FailureKind]}}
+_SPECIAL: Final[dict[str, Fragment]] = {
+    "output": {"$ref": "#/$defs/OutputContract"},
+    "fallback": {"type": "array", "items": {"$ref": "#/$defs/Rung"}},
+    "wait": {"$ref": "#/$defs/Wait"},
+    "stop": {"$ref": "#/$defs/Stop"},
+    "on": {"anyOf": [_KINDS, _REF_IMPORT]},
+}
