@@ -15,12 +15,18 @@ from xml.sax.saxutils import escape
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script sees only its own folder
 
-from benchmarks.report import number
+from benchmarks.peers.catalogue import FEATURES, FRAMEWORKS, GUARD, LIBRARIES
+from benchmarks.remote import beside
+from benchmarks.report import number, without
 
-PANELS = {"async": "Async call", "sync": 'Sync call, isolation="inline"'}
-ORDER = ("bare", "floor", "guard", "composed", "interlock")
+GROUPS = {"async": "Async call", "sync": 'Sync call, isolation="inline"'}
+LIGHT = ("bare", *(peer.name for peer in LIBRARIES))
+HEAVY = (GUARD.name, *(peer.name for peer in FRAMEWORKS))  # a hundred times as much: on a scale of their own
+ORDER = (*LIGHT, *HEAVY[1:])
 
-WIDTH, LEFT, RIGHT, BAR, GAP, HEAD = 760, 306, 84, 20, 9, 40
+WIDTH, DOTS, LEFT, RIGHT, ROW, BAR = 800, 276, 378, 132, 25, 17
+STEP = (LEFT - DOTS - 14) / len(FEATURES)
+HEAD, BETWEEN, AFTER = 82, 34, 26
 
 STYLE = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292f; }
@@ -29,37 +35,69 @@ STYLE = """
   .bar { fill: #afb8c1; }
   .ours { fill: #0969da; }
   .axis { stroke: #d0d7de; }
+  .has { fill: #57606a; }
+  .lacks { fill: none; stroke: #d0d7de; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; }
     .note { fill: #8d96a0; }
     .bar { fill: #57606a; }
     .ours { fill: #4493f8; }
     .axis { stroke: #3d444d; }
+    .has { fill: #8d96a0; }
+    .lacks { stroke: #3d444d; }
   }
 """
 
 
-def figures(document: dict[str, Any], group: str) -> list[dict[str, Any]]:
-    """Return a group's figures, the cheapest way of working first."""
+def figures(document: dict[str, Any], group: str, names: tuple[str, ...] = ORDER) -> list[dict[str, Any]]:
+    """Return a group's figures of these names, in their order."""
     rows = [row for section in document["sections"] for row in section["figures"] if row["group"] == group]
-    return sorted(rows, key=lambda row: ORDER.index(row["name"]))
+    return sorted((row for row in rows if row["name"] in names), key=lambda row: names.index(row["name"]))
 
 
-def _panel(title: str, rows: list[dict[str, Any]], top: int) -> list[str]:
+def controls(document: dict[str, Any]) -> list[float]:
+    """Return what a guarded call in each framework's process was, in guarded calls of the benchmark's own."""
+    names = {beside(peer.name) for peer in FRAMEWORKS}
+    return [row["times"] for section in document["sections"] for row in section["figures"] if row["name"] in names]
+
+
+def _dots(has: list[str], middle: float) -> list[str]:
+    return [
+        f'<circle class="{"has" if feature in has else "lacks"}" cx="{DOTS + STEP * (index + 0.5):.1f}" '
+        f'cy="{middle - 4:.1f}" r="{3.5 if feature in has else 3}"/>'
+        for index, feature in enumerate(FEATURES)
+    ]
+
+
+def _panel(rows: list[dict[str, Any]], top: int) -> list[str]:
+    """Return the bars of one scale, with what each subject has beside its name."""
     most = max(row["median"] for row in rows)
-    parts = [f'<text class="title" x="0" y="{top + 16}">{escape(title)}, µs of CPU per successful call</text>']
+    parts = []
     for index, row in enumerate(rows):
-        y = top + HEAD - 12 + index * (BAR + GAP)
+        y = top + index * ROW
+        middle = y + BAR - 4
         length = max(1.0, row["median"] / most * (WIDTH - LEFT - RIGHT))
-        kind = "bar ours" if row["name"] == "guard" else "bar"
-        middle = y + BAR - 6
+        kind = "bar ours" if row["name"] == GUARD.name else "bar"
+        value = f"{number(row['median'])} µs"
+        if row["name"] not in {GUARD.name, "bare"}:
+            value += f" · {number(row['times'])} ×"
         parts += [
-            f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(row["label"])}</text>',
+            f'<text x="{DOTS - 10}" y="{middle}" text-anchor="end">{escape(row["label"])}</text>',
+            *(_dots(row["has"], middle) if row["has"] is not None else ()),
             f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
-            f'<text x="{LEFT + length + 8:.1f}" y="{middle}">{number(row["median"])} µs</text>',
+            f'<text x="{LEFT + length + 8:.1f}" y="{middle}">{value}</text>',
         ]
-    bottom = top + HEAD - 12 + len(rows) * (BAR + GAP)
-    parts.append(f'<line class="axis" x1="{LEFT}" y1="{top + HEAD - 16}" x2="{LEFT}" y2="{bottom - GAP + 4}"/>')
+    bottom = top + len(rows) * ROW
+    parts.append(f'<line class="axis" x1="{LEFT}" y1="{top - 5}" x2="{LEFT}" y2="{bottom - 3}"/>')
+    return parts
+
+
+def _head(title: str, top: int) -> list[str]:
+    """Return a group's title, and the names of the columns of dots below it, aslant."""
+    parts = [f'<text class="title" x="0" y="{top + 16}">{escape(title)}, µs of CPU per successful call</text>']
+    for index, feature in enumerate(FEATURES):
+        x, y = DOTS + STEP * (index + 0.5) + 3, top + HEAD - 10
+        parts.append(f'<text class="note" x="{x:.1f}" y="{y}" transform="rotate(-52 {x:.1f} {y})">{feature}</text>')
     return parts
 
 
@@ -67,15 +105,24 @@ def svg(document: dict[str, Any]) -> str:
     """Return the chart, readable on light and on dark pages."""
     parts: list[str] = []
     top = 0
-    for group, title in PANELS.items():
-        rows = figures(document, group)
-        parts += _panel(title, rows, top)
-        top += HEAD + len(rows) * (BAR + GAP) + 12
+    for group, title in GROUPS.items():
+        light, heavy = figures(document, group, LIGHT), figures(document, group, HEAVY)
+        parts += _head(title, top) + _panel(light, top + HEAD)
+        top += HEAD + len(light) * ROW
+        if len(heavy) > 1:
+            parts.append(f'<text class="note" x="{LEFT}" y="{top + 18}">frameworks, on a scale of their own</text>')
+            parts += _panel(heavy, top + BETWEEN)
+            top += BETWEEN + len(heavy) * ROW
+        top += AFTER
     facts = document["about"]
-    note = f"{facts['python']}, {facts['machine']}; medians of interleaved slices; shorter is better"
-    parts.append(f'<text class="note" x="0" y="{top + 8}">{escape(note)}</text>')
-    height = top + 18
-    frame = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-labelledby="title"'
+    notes = (
+        "Filled: has it; all but the bare call validate and fall back. ×: of a guarded call in the same process.",
+        f"{facts['python']}, {facts['machine']}; medians of interleaved slices; shorter is better",
+    )
+    for note in notes:
+        parts.append(f'<text class="note" x="0" y="{top}">{escape(note)}</text>')
+        top += 16
+    frame = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" role="img" aria-labelledby="title"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {frame}>',
         '<title id="title">What a successful call costs around a component that does nothing</title>',
@@ -87,16 +134,26 @@ def svg(document: dict[str, Any]) -> str:
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """Return the table for the README."""
-    columns = [{row["name"]: row for row in figures(document, group)} for group in PANELS]
-    lines = ["| µs of CPU per successful call | async | sync, inline |", "|---|---:|---:|"]
+    """Return the tables for the README."""
+    columns = [{row["name"]: row for row in figures(document, group)} for group in GROUPS]
+    lines = [
+        "| µs of CPU per successful call | async | × | sync, inline | × | without |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
     for name in ORDER:
         rows = [column.get(name) for column in columns]
-        label = next((row["label"] for row in rows if row), None)
-        if label is not None:
-            label = f"**{label}**" if name == "guard" else label
-            lines.append(f"| {label} | {' | '.join(number(row['median']) if row else 'n/a' for row in rows)} |")
-    lines += ["", "Sync and inline, none of them has a timeout that holds: nothing interrupts a function."]
+        known = next((row for row in rows if row), None)
+        if known is None:
+            continue
+        label = f"**{known['label']}**" if name == GUARD.name else known["label"]
+        cells = [cell for row in rows for cell in ((number(row["median"]), number(row["times"])) if row else ("–", ""))]
+        lines.append(f"| {label} | {' | '.join(cells)} | {without(known['has'])} |")
+    lines += ["", "×: of a guarded call in the same process. Sync and inline, none of them has a timeout that holds."]
+    if found := controls(document):
+        lines.append(
+            f"In the frameworks' processes a guarded call took {number(min(found))} to {number(max(found))} times what"
+            " it took in the benchmark's own."
+        )
     lines += ["", "| budget | measured | limit |", "|---|---:|---:|"]
     for section in document["sections"]:
         for row in section["verdicts"]:

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.peers.catalogue import Features
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one subject cost; the 25th percentile says how much of the median is the machine's noise."""
+    """
+    What one subject cost; the 25th percentile says how much of the median is the machine's noise.
+
+    Attributes:
+        times: How many times a guarded call it is, by the slices that ran side by side; `None` where nothing compares.
+        has: What it has of `benchmarks.peers.catalogue.FEATURES`; `None` where that says nothing about it.
+    """
 
     group: str
     name: str
@@ -20,6 +28,8 @@ class Figure:
     unit: str
     median: float
     p25: float
+    times: float | None = None
+    has: Features | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,19 @@ class Section:
     verdicts: tuple[Verdict, ...]
 
 
-def figure(group: str, name: str, label: str, unit: str, values: Sequence[float]) -> Figure:
+def figure(
+    group: str,
+    name: str,
+    label: str,
+    unit: str,
+    values: Sequence[float],
+    *,
+    times: float | None = None,
+    has: Features | None = None,
+) -> Figure:
     """Condense the slices of one subject."""
     lower = quantiles(values, n=4, method="inclusive")[0] if len(values) > 1 else values[0]
-    return Figure(group, name, label, unit, median(values), lower)
+    return Figure(group, name, label, unit, median(values), lower, times, has)
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> float:

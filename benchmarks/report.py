@@ -7,10 +7,12 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from benchmarks.peers.catalogue import FEATURES
 
-    from benchmarks.figures import Section, Verdict
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.figures import Figure, Section, Verdict
 
 PACKAGES = (
     "aiguard-boundary",
@@ -18,19 +20,24 @@ PACKAGES = (
     "tenacity",
     "pybreaker",
     "interlock-cb",
+    "hyx",
+    "stamina",
+    "circuitbreaker",
+    "purgatory",
     "opentelemetry-api",
     "opentelemetry-sdk",
 )
 
 
-def about(*, quick: bool) -> dict[str, Any]:
-    """Say what was measured, on what."""
+def about(*, quick: bool, elsewhere: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Say what was measured, on what; `elsewhere` are packages of other environments."""
     found = {}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    found |= elsewhere or {}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{platform.system()} {platform.machine()}",
@@ -59,16 +66,28 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def without(has: Sequence[str] | None) -> str:
+    """Say what somebody lacks, who has this much of what a boundary has."""
+    return "" if has is None else ", ".join(feature for feature in FEATURES if feature not in has)
+
+
+def _figure_line(figure: Figure) -> str:
+    line = f"  {figure.label:<44}{number(figure.median) + ' ' + figure.unit:>12}{number(figure.p25):>9}"
+    if figure.times is not None:
+        line += f"{number(figure.times):>12}   {without(figure.has)}"
+    return line.rstrip()
+
+
 def _verdict_line(verdict: Verdict) -> str:
     value = f"{number(verdict.value)} {verdict.unit}"
     if verdict.limit is None:
-        return f"  {verdict.label:<48}{value:>14}"
+        return f"  {verdict.label:<44}{value:>12}"
     judged = "ok" if verdict.met else "MISSED"
-    return f"  {verdict.label:<48}{value:>14}   budget {number(verdict.limit)} {verdict.unit:<4} {judged}"
+    return f"  {verdict.label:<44}{value:>12}   budget {number(verdict.limit)} {verdict.unit:<4} {judged}"
 
 
 def text(sections: Sequence[Section], facts: dict[str, Any]) -> str:
-    """Return one table: each figure with its 25th percentile, each budget beside its figure."""
+    """Return one table: each figure with its 25th percentile and in guarded calls, each budget beside its figure."""
     packages = ", ".join(f"{name} {found}" for name, found in facts["packages"].items())
     lines = [f"{facts['python']}, {facts['machine']}; {packages}"]
     if facts["quick"]:
@@ -76,9 +95,9 @@ def text(sections: Sequence[Section], facts: dict[str, Any]) -> str:
     for section in sections:
         lines += ["", section.title]
         if section.figures:
-            lines.append(f"  {'':<48}{'median':>14}{'p25':>10}")
-        for figure in section.figures:
-            value = f"{number(figure.median)} {figure.unit}"
-            lines.append(f"  {figure.label:<48}{value:>14}{number(figure.p25):>10}")
+            compared = any(figure.times is not None for figure in section.figures)
+            head = f"  {'':<44}{'median':>12}{'p25':>9}"
+            lines.append(f"{head}{'× aiguard':>12}   without" if compared else head)
+        lines += [_figure_line(figure) for figure in section.figures]
         lines += [_verdict_line(verdict) for verdict in section.verdicts]
     return "\n".join(lines) + "\n"

@@ -92,17 +92,18 @@ def asynchronous(
     expected: object,
     *,
     units: int = 1,
+    clock: Callable[[], float] = time.thread_time,
 ) -> Subject:
     """Return a subject that awaits a function, in one task on the runner's loop."""
 
     async def timed(times: int) -> Spent:
         answer = None
-        wall, cpu = time.perf_counter(), time.thread_time()
+        wall, cpu = time.perf_counter(), clock()
         for _ in repeat(None, times):
             answer = await call(TICKET)
         # a turn of the loop inside the slice: cancelled timers are swept there, at the cost of who made them
         await asyncio.sleep(0)
-        spent = Spent(time.thread_time() - cpu, time.perf_counter() - wall)
+        spent = Spent(clock() - cpu, time.perf_counter() - wall)
         if answer != expected:
             raise WrongAnswerError(name, answer)
         return spent

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from benchmarks import report
-
-if TYPE_CHECKING:
-    from benchmarks.figures import Section
+from benchmarks.figures import Section, figure
 
 
 def test_the_table_shows_each_budget_beside_its_figure(
@@ -26,6 +24,21 @@ def test_every_figure_is_in_the_table(sections: list[Section], facts: dict[str, 
     table = report.text(sections, facts)
     assert all(f"<{name}> & co" in table for name in costs)
     assert "36.2 µs" in table
+
+
+def test_a_figure_says_how_many_guarded_calls_it_is_and_what_is_missing(
+    sections: list[Section], facts: dict[str, Any]
+) -> None:
+    """What is missing, of what a boundary has; what compares with nothing says nothing."""
+    lines = {line.split("  ")[1]: line for line in report.text(sections[:1], facts).splitlines() if "& co" in line}
+    assert lines["<stamina> & co"].split()[-5:] == ["15", "2", "timeout,", "breaker,", "bulkhead"]
+    assert lines["<guard> & co"].endswith(" 1")
+    assert "× aiguard" not in report.text([Section("alone", (figure("g", "n", "l", "ms", [1.0]),), ())], facts)
+
+
+def test_packages_of_other_environments_are_named() -> None:
+    """Beside those of this one."""
+    assert report.about(quick=True, elsewhere={"litellm": "1.2.3"})["packages"]["litellm"] == "1.2.3"
 
 
 def test_a_quick_run_says_that_it_proves_nothing(sections: list[Section], facts: dict[str, Any]) -> None:

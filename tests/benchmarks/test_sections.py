@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from benchmarks import footprint, overhead
-from benchmarks.slices import Plan
+from benchmarks import calls, footprint, overhead
+from benchmarks.peers.catalogue import FRAMEWORKS, LIBRARIES, Shape
+from benchmarks.slices import Plan, Spent, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from benchmarks.figures import Section
+    from benchmarks.remote import Worker
 
 MOMENT = Plan(slices=2, seconds=1e-5)
 
@@ -26,7 +28,10 @@ BUDGETS = {
 }
 
 
-@pytest.mark.parametrize("timed", overhead.TIMED, ids=lambda timed: timed.__name__)
+SECTIONS: tuple[Callable[[Plan], Section], ...] = (*overhead.COMPARED, *overhead.TIMED)
+
+
+@pytest.mark.parametrize("timed", SECTIONS, ids=lambda timed: timed.__name__)
 def test_a_section_measures_and_judges(timed: Callable[[Plan], Section]) -> None:
     """Each subject answers as it should, takes some time, and is held to its budget."""
     section = timed(MOMENT)
@@ -39,8 +44,42 @@ def test_a_section_measures_and_judges(timed: Callable[[Plan], Section]) -> None
 
 def test_no_budget_is_left_out() -> None:
     """A section that is not run is not judged."""
-    groups = {timed(MOMENT).figures[0].group for timed in overhead.TIMED}
+    groups = {timed(MOMENT).figures[0].group for timed in SECTIONS}
     assert set(BUDGETS) <= groups
+
+
+class Steady:
+    """A worker whose peer takes ten times as long as the guarded call beside it."""
+
+    peer = FRAMEWORKS[0]
+
+    def subjects(self, _shape: Shape) -> list[Subject]:
+        """Return both."""
+        return [
+            Subject("langchain", "LangChain", lambda times: Spent(1e-4 * times, 1e-4 * times)),
+            Subject("langchain/guard", "aiguard", lambda times: Spent(1e-5 * times, 1e-5 * times)),
+        ]
+
+
+@pytest.mark.parametrize("compared", overhead.COMPARED, ids=lambda compared: compared.__name__)
+def test_a_framework_is_compared_with_the_guarded_call_of_its_own_process(
+    compared: Callable[[Plan, Sequence[Worker]], Section],
+) -> None:
+    """Everything else with that of the benchmark's; and each says what it has."""
+    section = compared(MOMENT, [cast("Worker", Steady())])
+    figures = {figure.name: figure for figure in section.figures}
+    assert figures["langchain"].times == pytest.approx(10.0)
+    assert figures["guard"].times == 1.0
+    assert figures["langchain/guard"].times == pytest.approx(10.0 / figures["guard"].median, rel=0.9)
+    assert figures["langchain"].has == ("retry",)
+    assert figures["bare"].has is None
+
+
+def test_every_library_that_is_here_is_measured() -> None:
+    """In each shape that it has."""
+    for timed, shape in ((calls.async_calls, "asynchronous"), (calls.inline_calls, "synchronous")):
+        expected = [peer.name for peer in LIBRARIES if peer.installed and peer.has(cast("Shape", shape)) is not None]
+        assert [figure.name for figure in timed(MOMENT).figures] == ["bare", *expected]
 
 
 @pytest.fixture
