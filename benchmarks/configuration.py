@@ -13,6 +13,8 @@ import statistics
 import sys
 import threading
 import time
+from functools import partial
+from operator import le
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,7 +43,6 @@ BLOCK = """
       - call: benchmarks.configuration:rules
       - value: {{category: other, priority: normal, summary: Not triaged., confidence: 0.0}}
 """
-CALLS = 2000
 
 
 def rules(_ticket: str) -> Triage:
@@ -106,12 +107,13 @@ def stalls(file: Path, boundaries: int, rounds: int) -> Iterator[str]:
         configured = aiguard.config.live._PROCESS.live  # noqa: SLF001 - looked with by hand, instead of every 0.25 s
         assert isinstance(configured, Live)  # noqa: S101 - for the type checker
         for turn in range(rounds):
-            idle += asyncio.run(calls(triage, lambda done: done >= CALLS))
             write(file, boundaries, deadline=3.0 + turn)
             configured.look()
             thread = threading.Thread(target=configured.look)
             thread.start()
-            busy += asyncio.run(calls(triage, over_with(thread)))
+            beside = asyncio.run(calls(triage, over_with(thread)))
+            busy += beside
+            idle += asyncio.run(calls(triage, partial(le, len(beside))))
     for name, times in (("nothing beside it", idle), ("while the file is loaded again", busy)):
         times.sort()
         late = sum(one > 0.001 for one in times)

@@ -132,10 +132,12 @@ class Boundary:
         elif ladder:
             revision.check(ladder)
 
-    def _follow(self, revision: Revision) -> None:
-        """Go on under `revision`; calls that have begun finish under theirs."""
-        revision.state.take_over(revision.policy, self._revision.policy)
+    def _follow(self, revision: Revision) -> Revision:
+        """Go on under `revision`; calls that have begun finish under the one before, which is returned."""
+        before = self._revision
+        revision.state.take_over(revision.policy, before.policy)
         self._adopt(revision)
+        return before
 
     def _pipeline(self, shape: Shape, component: Callable[..., Any] | None) -> Pipeline:
         revision = self._revision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiguard.boundary import boundaries
-from aiguard.config.configuration import in_order
+from aiguard.config.configuration import Configuration, in_order
 from aiguard.config.text import no_pause
 from aiguard.engine.revision import rehearse
 from aiguard.errors import PolicyError
@@ -15,7 +15,6 @@ from aiguard.policy import Policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.config.configuration import Configuration
     from aiguard.problem import Problem
 
 
@@ -46,9 +45,16 @@ def apply(configuration: Configuration, breathe: Callable[[], None] = no_pause) 
             problems += rehearsed(configuration, name)
         if problems:
             raise PolicyError(*in_order(problems))
-        IN_FORCE.overrides = configuration
+        before, IN_FORCE.overrides = IN_FORCE.overrides, configuration
+        retired = []
         for boundary, revision in revised:
-            boundary._follow(revision)  # noqa: SLF001 - one house
+            retired.append(boundary._follow(revision))  # noqa: SLF001 - one house
+            breathe()
+    while retired:  # one by one: all at once would be one long piece of work
+        retired.pop()
+        breathe()
+    if isinstance(before, Configuration):
+        before.forget(breathe)
     return len(revised)
 
 

@@ -68,6 +68,8 @@ class Configuration:
         self._problems = list(self.environment.problems)
         self._names: dict[str, str] = {}
         self._known: dict[str, tuple[Policy, Policy]] = {}
+        self._falls: dict[str, list[str]] = {}  # who falls back to which other boundaries
+        breathe()
         if file is not None:
             self._read(file, data, breathe)
         self.problems = tuple(in_order(self._problems))
@@ -101,6 +103,13 @@ class Configuration:
             raise self.placed(name, refusal)
         self._known[name] = (code, policy)
         return policy
+
+    def forget(self, breathe: Callable[[], None]) -> None:
+        """Let go of everything, piece by piece, once nobody asks any more."""
+        for pieces in (self.boundaries, self._known):
+            while pieces:
+                pieces.popitem()
+                breathe()
 
     def placed(self, name: str, error: PolicyError) -> PolicyError:
         """Return a refusal of the boundary `name` with the positions of what was refused."""
@@ -161,7 +170,8 @@ class Configuration:
             reason = "section `boundaries`: must be a mapping of names to settings"
             self._problems.append(Problem(reason, position=at(section.mark)))
             return
-        for name, node in section.value.items():
+        for name in list(section.value):
+            node = section.value.pop(name)  # freed one by one: all at once would be one long piece of work
             breathe()
             try:
                 check_name(name)
@@ -179,16 +189,15 @@ class Configuration:
         reader = BlockReader(name, at)
         block = reader.block(node)
         self._problems += reader.problems
+        others = [rung.boundary for rung in block.settings.get("fallback") or () if isinstance(rung, BoundaryRung)]
+        if others and name is not None:
+            self._falls[name] = others
         return block
 
     def _circles(self) -> list[Problem]:
         """Return what is wrong with boundaries that fall back to each other in a circle."""
-        falls = {
-            name: [rung.boundary for rung in block.settings.get("fallback") or () if isinstance(rung, BoundaryRung)]
-            for name, block in self.boundaries.items()
-        }
         problems = []
-        for name, first in falls.items():
+        for name, first in self._falls.items():
             front = list(first)
             seen: set[str] = set()
             while front:
@@ -200,7 +209,7 @@ class Configuration:
                     break
                 if other not in seen:
                     seen.add(other)
-                    front += falls.get(other, ())
+                    front += self._falls.get(other, ())
         return problems
 
 
