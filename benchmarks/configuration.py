@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING
 
 import aiguard
 from aiguard import Boundary, Breaker, Bulkhead, Retry, guard
+from aiguard.config.layers import explicit
 from aiguard.config.live import Live
 from aiguard.testing import fresh_registry
-from benchmarks.workload import ANSWER, EXPECTED, TICKET, Triage
+from benchmarks.slices import FULL, asynchronous, interleave, microseconds
+from benchmarks.workload import ANSWER, EXPECTED, TICKET, Triage, answer_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -129,6 +131,25 @@ def over_with(thread: threading.Thread) -> Callable[[int], bool]:
     return lambda _done: not thread.is_alive()
 
 
+def configured(file: Path, _boundaries: int, _rounds: int) -> Iterator[str]:
+    """Time a call whose policy is in a file, beside the same in code, in interleaved slices."""
+    with fresh_registry(), asyncio.Runner() as runner:
+        write(file, 1, deadline=2.0)
+        aiguard.configure(file)
+        from_file = guard("boundary-0")(answer_async)
+        coded = guard("coded", **explicit(from_file.boundary.policy))(answer_async)
+        taken = interleave(
+            [
+                asynchronous(runner, "coded", "", coded, EXPECTED),
+                asynchronous(runner, "file", "", from_file, EXPECTED),
+            ],
+            FULL,
+        )
+    one, other = (statistics.median(microseconds(taken[name])) for name in ("coded", "file"))
+    ratios = [b / a for a, b in zip(microseconds(taken["coded"]), microseconds(taken["file"]), strict=True)]
+    yield f"one call, policy in code {one:.1f} µs, in a file {other:.1f} µs: ratio {statistics.median(ratios):.2f}"
+
+
 async def calls(triage: Callable[[str], Awaitable[Triage]], over: Callable[[int], bool]) -> list[float]:
     """Call again and again; return what each call took."""
     taken: list[float] = []
@@ -148,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "aiguard.yaml"
-        for measure in (loading, stalls):
+        for measure in (loading, stalls, configured):
             for line in measure(file, options.boundaries, options.rounds):
                 sys.stdout.write(f"{line}\n")
     return 0
