@@ -23,7 +23,7 @@ from aiguard.guarded import (
 )
 from aiguard.overrides import IN_FORCE
 from aiguard.policy import Settings, check_name, policy_of
-from aiguard.problem import Problem, shown
+from aiguard.problem import Problem, nearest, shown
 from aiguard.registry import Place, Registry
 from aiguard.rung import BoundaryRung, Rung
 
@@ -102,6 +102,7 @@ class Boundary:
         self._adopt(revision)
 
     def _adopt(self, revision: Revision) -> None:
+        """Go on under `revision`; calls that have begun finish under the one before."""
         self._revision = revision
         self._pipelines = revision.pipelines  # what a call reads: one step less on its way
 
@@ -111,12 +112,18 @@ class Boundary:
         revision = Revision(self.name, policy, before)
         component = self._component
         if policy.deadline is None and before.policy.deadline is not None:
-            raise PolicyError(Problem("required: calls run under it", self.name, "deadline"))
+            reason = "required, and neither the configuration nor the code says it any more"
+            raise PolicyError(Problem(reason, self.name, "deadline"))
         if component is not None and policy.shape not in {None, component.shape.value}:
             reason = f"the function was guarded as {component.shape.value!r}, which lasts as long as the process"
             raise PolicyError(Problem(reason, self.name, "shape", shown(policy.shape)))
-        self._check(revision, *map(Shape, before.pipelines))
+        self._check(revision, *map(Shape, tuple(before.pipelines)))
         return revision
+
+    def _check_rungs(self, policy: Policy) -> None:
+        """Raises `PolicyError` where calls run, and a rung of `policy` is a boundary that is not there: none waits."""
+        if self._pipelines and _ladder(policy) is None:
+            raise PolicyError(*_missing(self.name, policy))
 
     def _check(self, revision: Revision, *shapes: Shape) -> None:
         """Make the pipelines that can be made; what cannot work is refused here, not at the first call."""
@@ -131,13 +138,6 @@ class Boundary:
                 revision.build(ladder, shape, None)
         elif ladder:
             revision.check(ladder)
-
-    def _follow(self, revision: Revision) -> Revision:
-        """Go on under `revision`; calls that have begun finish under the one before, which is returned."""
-        before = self._revision
-        revision.state.take_over(revision.policy, before.policy)
-        self._adopt(revision)
-        return before
 
     def _pipeline(self, shape: Shape, component: Callable[..., Any] | None) -> Pipeline:
         revision = self._revision
@@ -274,8 +274,13 @@ def _ladder(policy: Policy) -> tuple[Any, ...] | None:
     rungs = policy.fallback
     if not any(isinstance(rung, BoundaryRung) for rung in rungs):
         return rungs
-    found = [_rung_of(rung) if isinstance(rung, BoundaryRung) else rung for rung in rungs]
-    return None if None in found else tuple(found)
+    found: list[Any] = []
+    for rung in rungs:
+        other = _rung_of(rung) if isinstance(rung, BoundaryRung) else rung
+        if other is None and isinstance(rung, BoundaryRung):
+            return None
+        found.append(other)
+    return tuple(found)
 
 
 def _rung_of(rung: BoundaryRung) -> Rung | None:
@@ -286,8 +291,14 @@ def _rung_of(rung: BoundaryRung) -> Rung | None:
 
 
 def _missing(name: str, policy: Policy) -> list[Problem]:
+    known = [boundary.name for boundary in boundaries()]
     return [
-        Problem("no function is guarded by a boundary of that name", name, f"fallback[{index}]", shown(rung.boundary))
+        Problem(
+            f"no function is guarded by a boundary of that name{nearest(rung.boundary, known)}",
+            name,
+            f"fallback[{index}]",
+            shown(rung.boundary),
+        )
         for index, rung in enumerate(policy.fallback)
         if isinstance(rung, BoundaryRung) and _rung_of(rung) is None
     ]

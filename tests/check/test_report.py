@@ -111,7 +111,7 @@ def test_nothing_is_said_twice(project: Project) -> None:
     [
         ("attempt_timeout: 3", "boundary 'b': setting `attempt_timeout`=3.0: must not be over `deadline` (2)"),
         ("bulkhead: {queue: 3}", "boundary 'b': setting `bulkhead.limit`: required"),
-        ("deadline: null", "boundary 'b': setting `deadline`: required: calls run under it"),
+        ("deadline: null", "boundary 'b': setting `deadline`: required, and neither the configuration nor the code"),
         (
             "output: 'builtins:int'",
             "boundary 'b': setting `fallback[0]`='none': breaks the contract 'int' that it must",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from textwrap import dedent
 from typing import Any
 
@@ -204,6 +205,22 @@ def test_a_name_with_two_underscores_is_told_from_a_group() -> None:
     assert read.environment.block("a").settings == {}
 
 
+def test_an_empty_variable_takes_nothing_away() -> None:
+    """A template that left it empty means nothing by it: `null` would."""
+    with pytest.raises(PolicyError, match=r"^AIGUARD__T__BREAKER: is empty: unset it, or write `null`"):
+        Configuration(None, b"", {"AIGUARD__T__BREAKER": " "}).checked()
+
+
+def test_json_is_json() -> None:
+    """With characters as `json.dumps` writes them; what only YAML would take is refused with its place."""
+    data = json.dumps({"version": 1, "boundaries": {"t": {"deadline": 2, "owner": "hi \U0001f600 \\ud83d"}}})
+    assert "\\ud83d\\ude00" in data
+    read = Configuration("a.json", data.encode(), {}).checked()
+    assert read.policy("t", Policy()).owner == "hi \U0001f600 \\ud83d"
+    assert problems('{"version": 1,}', "a.json")[0].startswith("a.json:1:15: this is not JSON: ")
+    assert "NaN" in problems('{"version": NaN}', "a.json")[0]
+
+
 def test_toml_says_the_same() -> None:
     """The same shape, the same settings."""
     text = f"""
@@ -246,7 +263,16 @@ def test_toml_says_the_same() -> None:
         ("retry: {attempts: 3s}", (4, 13), ["`retry.attempts`='3s'", "integer"]),
         ("retry: 3", (4, 12), ["`retry`=3", "must be a mapping"]),
         ("retry: {attempts: 2, stop: stop_never}", (4, 5), ["`retry`", "contradict"]),
-        ("retry: {'on': [tiemout]}", (4, 13), ["`retry.on`", "tiemout"]),
+        ("retry: {on: [auth, tiemout]}", (4, 24), ["`retry.on[1]`='tiemout'", "did you mean `timeout`?"]),
+        ("retry: {stop: {stop_after_delay: {}}}", (4, 19), ["missing", "max_delay"]),
+        ("deadline: '2'", (4, 15), ["without quotes"]),
+        ("fallback: [{valu: 1}]", (4, 16), ["did you mean `value`?"]),
+        (f"fallback: ['{HERE}:rules']", (4, 16), [f"did you mean `call: {HERE}:rules`?"]),
+        ("fallback: [{boundary: a b}]", (4, 27), ["boundary name 'a b'"]),
+        ("retry: {wait: {wait_chain: []}}", (4, 32), ["one at least"]),
+        ("retry: {wait: {wait_none: {}}}", (4, 31), ["write `wait_none` alone"]),
+        (f"output: {{schema: '{HERE}:Triage', name: 3}}", (4, 62), ["`output.name`=3", "must be text"]),
+        (f"output: {{schema: '{HERE}:Triage', extract: yes}}", (4, 65), ["`output.extract`='yes'", "true or false"]),
         ("retry: {'on': [circuit_open]}", (4, 13), ["cannot be retried"]),
         ("retry: {wait: wait_fixd}", (4, 19), ["did you mean `wait_fixed`?"]),
         ("retry: {wait: {wait_fixed: {wiat: 1}}}", (4, 33), ["`retry.wait.wait_fixed.wiat`=1", "did you mean `wait`?"]),

@@ -7,13 +7,14 @@ import os
 import threading
 import time
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import aiguard
 from aiguard import Boundary, Breaker, Bulkhead, CircuitOpenError, PolicyError, Retry, guard
-from aiguard.config import live
+from aiguard.config import contents, live
+from aiguard.config.application import apply
 from aiguard.testing import fresh_registry
 
 if TYPE_CHECKING:
@@ -315,7 +316,189 @@ def test_a_boundary_may_be_another_ones_rung(file: Path) -> None:
     assert larger("x") == "floor", "a guarded component is an AI rung: skipped where the call was halted"
 
 
+def test_a_reload_that_names_a_boundary_that_is_not_there_is_refused(file: Path) -> None:
+    """Calls run, and would have nobody to go on to: the typo is told, and nothing changes."""
+
+    @guard("t", deadline=1.0, isolation="inline")
+    def larger(text: str) -> str:
+        return text
+
+    @guard("smaller", deadline=1.0, isolation="inline")
+    def smaller(text: str) -> str:
+        return text
+
+    write(file, "fallback: [{boundary: smalle}]")
+    with pytest.raises(PolicyError, match=r":4:16: .*`fallback\[0\]`='smalle': .*did you mean `smaller`\?"):
+        aiguard.configure(file)
+    assert larger("x") == "x"
+    write(file, "fallback: [{boundary: smaller}, {value: null}]")
+    aiguard.configure(file)
+    assert (larger("x"), smaller("y")) == ("x", "y")
+
+
+@pytest.mark.parametrize("says", ["file", "code", "defaults"])
+def test_a_circle_of_rungs_is_refused_whoever_says_a_part_of_it(file: Path, says: str) -> None:
+    """One failure would call each of them again and again until nothing is left of the deadline."""
+
+    @guard("t", deadline=1.0, isolation="inline")
+    def first(text: str) -> str:
+        return text
+
+    ladder: dict[str, Any] = {"fallback": [first]} if says == "code" else {}
+
+    @guard("u", deadline=1.0, isolation="inline", **ladder)
+    def second(text: str) -> str:
+        return text
+
+    more = {"defaults": "{fallback: [{boundary: u}]}"} if says == "defaults" else {}
+    write(file, "fallback: [{boundary: u}]", **more)
+    if says == "file":
+        file.write_text(file.read_text() + "  u: {fallback: [{boundary: t}]}\n")
+    with pytest.raises(PolicyError, match="itself"):
+        aiguard.configure(file)
+    assert first.outcome("x").value == second("x")
+
+
+def test_a_boundary_that_was_renamed_in_the_file_is_told_of(file: Path) -> None:
+    """Its deadline stood there: the file is named, and the block that it may have become."""
+
+    @guard("t-one")
+    async def answer() -> str:
+        return "yes"
+
+    file.write_text("version: 1\nboundaries: {t-one: {deadline: 1}}\n")
+    aiguard.configure(file)
+    file.write_text("version: 1\nboundaries: {t-on: {deadline: 1}}\n")
+    with pytest.raises(PolicyError) as caught:
+        aiguard.reload()
+    (problem,) = caught.value.problems
+    assert str(problem.position) == str(file)
+    assert "did you mean `t-on`?" in str(problem)
+    assert answer.boundary.policy.deadline == 1.0
+
+
+def test_what_is_taken_away_and_set_again_is_what_it_was(file: Path, clock: VirtualClock) -> None:
+    """Breaker and permits: an outage is not forgotten, and who is out counts."""
+
+    @guard("t", deadline=100.0, bulkhead=Bulkhead(limit=2, queue=9), breaker=Breaker(minimum_calls=1))
+    async def work() -> None:
+        await asyncio.sleep(10.0)
+
+    breaker, permits = work.boundary.breaker, work.boundary.bulkhead
+    assert breaker is not None
+    assert permits is not None
+
+    async def scenario() -> list[int]:
+        calls = [asyncio.ensure_future(work()) for _ in range(5)]
+        await asyncio.sleep(1.0)
+        write(file, "bulkhead: null\nbreaker: null")
+        aiguard.configure(file)
+        assert (work.boundary.bulkhead, work.boundary.breaker) == (None, None)
+        await asyncio.sleep(1.0)
+        inside = [permits.in_flight, permits.queued]
+        write(file, "owner: ops")
+        aiguard.reload()
+        late = asyncio.ensure_future(work())
+        await asyncio.sleep(1.0)
+        inside += [permits.in_flight, permits.queued, permits.limit]
+        await asyncio.gather(*calls, late)
+        return [*inside, permits.in_flight]
+
+    assert clock.run(scenario()) == [5, 0, 5, 1, 2, 0]
+    assert work.boundary.breaker is breaker
+    assert work.boundary.bulkhead is permits
+
+
+# --- by what is being loaded
+
+
+def test_what_is_loaded_may_not_configure(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that the file names, and that calls `configure` as it is imported: told, where it hung."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "calls_configure.py").write_text("import aiguard\naiguard.configure()\n")
+    write(file, "fallback: [{call: 'calls_configure:rule'}]")
+    with pytest.raises(PolicyError, match=r":4:23: .*importing 'calls_configure' failed: PolicyError: `configure` was"):
+        aiguard.configure(file)
+
+
+def test_a_reload_during_a_reload_comes_after_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that reloads, interrupted by the same signal: it hung. The second is done when the first is."""
+    boundary = Boundary("t", deadline=1.0)
+    write(file, "deadline: 2")
+    aiguard.configure(file)
+    turns = []
+
+    def interrupted(*arguments: Any) -> int:
+        turns.append(boundary.policy.deadline)
+        if len(turns) == 1:
+            write(file, "deadline: 4")
+            aiguard.reload()
+        return apply(*arguments)
+
+    monkeypatch.setattr(live, "apply", interrupted)
+    write(file, "deadline: 3")
+    aiguard.reload()
+    assert turns == [2.0, 3.0]
+    assert boundary.policy.deadline == 4.0
+
+
+def test_an_error_of_ours_is_told_as_one(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever raises: the status says that the file is not in force."""
+    write(file, "deadline: 2")
+    aiguard.configure(file)
+
+    def broken(*_: Any) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(live, "apply", broken)
+    with pytest.raises(ZeroDivisionError):
+        aiguard.reload()
+    assert [str(problem) for problem in aiguard.configured().problems] == [
+        f"{file}: loading it failed: ZeroDivisionError"
+    ]
+
+
 # --- watching
+
+
+def test_there_has_to_be_something_to_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the wrong folder `watch=True` would watch nothing, silently."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AIGUARD_CONFIG", raising=False)
+    with pytest.raises(PolicyError, match=r"nothing to watch: no file was named, and there is no aiguard\.yaml in "):
+        aiguard.configure(watch=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_what_is_no_file_does_not_hang(file: Path) -> None:
+    """A pipe that nobody writes to, a folder, a device without end."""
+    os.mkfifo(file)
+    for path, words in [(file, "no regular file"), (file.parent, "(directory|regular)")]:
+        with pytest.raises(PolicyError, match=words):
+            aiguard.configure(path)
+
+
+def test_a_file_without_end_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a limit nothing is read."""
+    monkeypatch.setattr(contents, "LARGEST", 10)
+    write(file, "deadline: 2")
+    with pytest.raises(PolicyError, match="is larger than"):
+        aiguard.configure(file)
+
+
+def test_only_the_configuration_of_the_process_is_looked_at(file: Path) -> None:
+    """A watcher that is late does not reach into a test's own world, nor out of it."""
+    boundary = Boundary("t", deadline=1.0)
+    write(file, "deadline: 2")
+    watched = start(file)
+    write(file, "deadline: 3")
+    with fresh_registry():
+        inner = Boundary("t", deadline=5.0)
+        looks(watched)
+        assert inner.policy.deadline == 5.0
+    assert boundary.policy.deadline == 2.0
+    looks(watched)
+    assert boundary.policy.deadline == 3.0
 
 
 def looks(live: Live, times: int = 2) -> None:

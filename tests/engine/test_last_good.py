@@ -552,10 +552,10 @@ def test_a_reload_forgets_no_answer(keeping: Callable[..., Harness], clock: Virt
     call = harness.start(inside, "b")
     clock.advance(5.0)
     again = last_good(by=first, ttl=TTL)
-    boundary._follow(boundary._revise(boundary.policy.model_copy(update={"deadline": 9.0, "fallback": (again,)})))
+    boundary._adopt(boundary._revise(boundary.policy.model_copy(update={"deadline": 9.0, "fallback": (again,)})))
     inside.let_go.set()
     assert call.result() == "two"
     assert [harness.outcome(question).value for question in "ab"] == ["one", "two"]
-    boundary._follow(boundary._revise(boundary.policy.model_copy(update={"output": int})))
+    boundary._adopt(boundary._revise(boundary.policy.model_copy(update={"output": int})))
     with pytest.raises(BoundaryError):
         harness("a")

@@ -63,6 +63,8 @@ def import_app(app: str) -> list[Finding]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - importing runs the module, which may do anything
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             msg = f"--app {app}: there is no module `{error.name}` on Python's path, nor in the current directory"
+            if (Path("src") / str(error.name)).exists():
+                msg += f"; there is src/{error.name}: install the project, or set PYTHONPATH=src"
             raise UncheckableError(msg) from None
         return _failed(module, error)
     _check_attribute(app, found, attribute)

@@ -20,6 +20,7 @@ from aiguard.check.timing import timing
 from aiguard.config.application import rehearsed
 from aiguard.config.block import EMPTY
 from aiguard.config.configuration import Configuration
+from aiguard.config.contents import UnreadableFileError, contents
 from aiguard.errors import PolicyError
 from aiguard.policy import Policy
 
@@ -96,10 +97,9 @@ def _contents(file: Path | None) -> bytes:
     if file is None:
         return b""
     try:
-        return file.read_bytes()
-    except OSError as error:
-        msg = f"{file} cannot be read: {error.strerror or type(error).__name__}"
-        raise UncheckableError(msg) from None
+        return contents(file)
+    except UnreadableFileError as error:
+        raise UncheckableError(f"{file} {error}") from None
 
 
 def _place(finding: Finding) -> tuple[bool, bool, str, int, int]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aiguard.boundary import boundaries
-from aiguard.config.configuration import Configuration, in_order
+from aiguard.boundary import Boundary, boundaries
+from aiguard.config.configuration import Configuration, in_circles, in_order
 from aiguard.config.text import no_pause
 from aiguard.engine.revision import rehearse
 from aiguard.errors import PolicyError
 from aiguard.overrides import IN_FORCE
 from aiguard.policy import Policy
+from aiguard.problem import Position, Problem, nearest
+from aiguard.rung import BoundaryRung, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.problem import Problem
+    from aiguard.engine.revision import Revision
 
 
 def apply(configuration: Configuration, breathe: Callable[[], None] = no_pause) -> int:
@@ -28,34 +31,62 @@ def apply(configuration: Configuration, breathe: Callable[[], None] = no_pause) 
     Raises:
         PolicyError: With everything that does not fit; then nothing has changed.
     """
-    problems: list[Problem] = []
-    revised = []
     with IN_FORCE.lock:
         declared = boundaries()
-        for boundary in declared:
-            breathe()
-            try:
-                policy = configuration.policy(boundary.name, boundary._code)  # noqa: SLF001 - one house
-                if not _same(policy, boundary.policy):
-                    revised.append((boundary, boundary._revise(policy)))  # noqa: SLF001 - one house
-            except PolicyError as error:
-                problems += configuration.placed(boundary.name, error).problems
-        for name in configuration.boundaries.keys() - {boundary.name for boundary in declared}:
-            breathe()
-            problems += rehearsed(configuration, name)
-        if problems:
-            raise PolicyError(*in_order(problems))
+        revised = _revised(configuration, declared, breathe)
         before, IN_FORCE.overrides = IN_FORCE.overrides, configuration
-        retired = []
+        retired = [boundary._revision for boundary, _ in revised]  # noqa: SLF001 - one house
         for boundary, revision in revised:
-            retired.append(boundary._follow(revision))  # noqa: SLF001 - one house
+            boundary._adopt(revision)  # noqa: SLF001 - one house
+        for (_, revision), old in zip(revised, retired, strict=True):
+            revision.state.take_over(revision.policy, old.policy)
             breathe()
+    changed = len(revised)
+    del revised
     while retired:  # one by one: all at once would be one long piece of work
         retired.pop()
         breathe()
     if isinstance(before, Configuration):
         before.forget(breathe)
-    return len(revised)
+    return changed
+
+
+def _revised(
+    configuration: Configuration, declared: tuple[Boundary, ...], breathe: Callable[[], None]
+) -> list[tuple[Boundary, Revision]]:
+    """Return what changes, ready to be adopted. Raises `PolicyError` with everything that does not fit."""
+    problems: list[Problem] = []
+    revised: list[tuple[Boundary, Revision]] = []
+    for boundary in declared:
+        breathe()
+        try:
+            policy = configuration.policy(boundary.name, boundary._code)  # noqa: SLF001 - one house
+            if not _same(policy, boundary.policy):
+                boundary._check_rungs(policy)  # noqa: SLF001 - one house
+                revised.append((boundary, boundary._revise(policy)))  # noqa: SLF001 - one house
+        except PolicyError as error:
+            problems += _of_declared(configuration, boundary.name, error, [one.name for one in declared])
+    for name in configuration.boundaries.keys() - {boundary.name for boundary in declared}:
+        breathe()
+        problems += rehearsed(configuration, name)
+    if not problems:
+        policies = {boundary.name: boundary.policy for boundary in declared}
+        policies |= {boundary.name: revision.policy for boundary, revision in revised}
+        problems = _circles(configuration, policies)
+    if problems:
+        raise PolicyError(*in_order(problems))
+    return revised
+
+
+def _of_declared(configuration: Configuration, name: str, error: PolicyError, declared: list[str]) -> list[Problem]:
+    """Return what is wrong with a boundary of the code; one that its block left may have been renamed in the file."""
+    problems = list(configuration.placed(name, error).problems)
+    for index, problem in enumerate(problems):
+        if problem.position is None and configuration.file is not None:
+            strays = [one for one in configuration.boundaries if one not in declared]
+            hint = nearest(name, strays) if problem.setting == "deadline" else ""
+            problems[index] = replace(problem, reason=problem.reason + hint, position=Position(configuration.file))
+    return problems
 
 
 def rehearsed(configuration: Configuration, name: str) -> tuple[Problem, ...]:
@@ -67,6 +98,20 @@ def rehearsed(configuration: Configuration, name: str) -> tuple[Problem, ...]:
         placed = configuration.placed(name, error).problems
         return tuple(problem for problem in placed if problem.reason != "required")
     return ()
+
+
+def _circles(configuration: Configuration, policies: dict[str, Policy]) -> list[Problem]:
+    """Return what is wrong with boundaries that fall back to each other in a circle, whoever says which part of it."""
+    falls = {name: others for name, policy in policies.items() if (others := _others(policy))}
+    refused = PolicyError(Problem("falls back to itself, by way of other boundaries", setting="fallback"))
+    return [problem for name in in_circles(falls) for problem in configuration.placed(name, refused).problems]
+
+
+def _others(policy: Policy) -> list[str]:
+    """Return the boundaries that a ladder names, or whose guarded functions it holds."""
+    named = [rung.boundary for rung in policy.fallback if isinstance(rung, BoundaryRung)]
+    held = (getattr(rung.fn if isinstance(rung, Rung) else rung, "boundary", None) for rung in policy.fallback)
+    return [*named, *(one.name for one in held if isinstance(one, Boundary))]
 
 
 def _same(policy: Policy, other: Policy) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiguard.config.block import EMPTY, Block, placed
 from aiguard.config.environment import Environment, name_in_environment
+from aiguard.config.json_text import read_json
 from aiguard.config.layers import explicit, laid
 from aiguard.config.reading import BlockReader
 from aiguard.config.text import no_pause
@@ -31,7 +32,7 @@ NOT_BUILT: Final = frozenset({"directory", "control"})
 """Sections that the design names and this version does not have: refused, never ignored."""
 
 Read = Callable[[bytes, Callable[[], None]], "tuple[Node | None, list[Flaw]]"]
-READERS: Final[Mapping[str, Read]] = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_yaml, ".toml": read_toml}
+READERS: Final[Mapping[str, Read]] = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json, ".toml": read_toml}
 
 
 class Configuration:
@@ -98,7 +99,7 @@ class Configuration:
             policy = Policy(**settings)
         except PolicyError as error:
             raise self.placed(name, error) from None
-        if BoundaryRung(name) in policy.fallback:
+        if any(isinstance(rung, BoundaryRung) and rung.boundary == name for rung in policy.fallback):
             refusal = PolicyError(Problem("a boundary cannot fall back to itself", name, "fallback"))
             raise self.placed(name, refusal)
         self._known[name] = (code, policy)
@@ -196,21 +197,27 @@ class Configuration:
 
     def _circles(self) -> list[Problem]:
         """Return what is wrong with boundaries that fall back to each other in a circle."""
-        problems = []
-        for name, first in self._falls.items():
-            front = list(first)
-            seen: set[str] = set()
-            while front:
-                other = front.pop()
-                if other == name:
-                    position = self.boundaries[name].position("fallback")
-                    reason = "falls back to itself, by way of other boundaries"
-                    problems.append(Problem(reason, name, "fallback", position=position))
-                    break
-                if other not in seen:
-                    seen.add(other)
-                    front += self._falls.get(other, ())
-        return problems
+        reason = "falls back to itself, by way of other boundaries"
+        return [
+            Problem(reason, name, "fallback", position=self.boundaries[name].position("fallback"))
+            for name in in_circles(self._falls)
+        ]
+
+
+def in_circles(falls: Mapping[str, list[str]]) -> list[str]:
+    """Return the names that lead back to themselves, each to others as `falls` has it."""
+    found = []
+    for name, first in falls.items():
+        front, seen = list(first), set[str]()
+        while front:
+            other = front.pop()
+            if other == name:
+                found.append(name)
+                break
+            if other not in seen:
+                seen.add(other)
+                front += falls.get(other, ())
+    return found
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:

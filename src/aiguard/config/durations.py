@@ -24,6 +24,8 @@ def seconds(text: str) -> float:
     ordered = sorted(set(names), key=list(UNITS).index)
     if not parts or "".join(number + unit for number, unit in parts) != text or names != ordered:
         msg = "must be seconds as a number, or a time with its units h, m, s, ms, such as '1m30s' or '800ms'"
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
+            msg += "; a number stands without quotes"
         raise ValueError(msg)
     # as one decimal each: 0.1 + 0.2 of anything stays what was written
     return sum(float(number) * UNITS[unit] for number, unit in parts) if len(parts) > 1 else _one(*parts[0])

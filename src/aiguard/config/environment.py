@@ -53,6 +53,10 @@ class Environment:
         if not known:
             self.problems.append(Problem(_why(ways), None, None, None, Position(variable)))
             return
+        if not text.strip():
+            reason = "is empty: unset it, or write `null` to take the setting away"
+            self.problems.append(Problem(reason, position=Position(variable)))
+            return
         node, flaws = read_yaml(text.encode(errors="surrogateescape"))
         if node is None or flaws:
             reasons = [flaw.reason for flaw in flaws] or ["holds nothing that can be read"]

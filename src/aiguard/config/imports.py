@@ -37,6 +37,8 @@ def imported(path: str) -> Any:
         except AttributeError:
             near = nearest(name, (one for one in dir(found) if not one.startswith("_")))
             raise ImportRefusedError(f"{module!r} has no {name!r}{near}") from None
+        except Exception as error:  # noqa: BLE001 - a module may have a `__getattr__` of its own
+            raise ImportRefusedError(f"reading {name!r} of {module!r} raised {type(error).__name__}") from None
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.config.reader import REFUSED
 from aiguard.errors import PolicyError
 from aiguard.policy import check_name
+from aiguard.problem import nearest
 from aiguard.rung import BoundaryRung, Rung, last_good
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def read_ladder(reader: Reader, node: Node, path: str) -> Any:
 def _rung(reader: Reader, node: Node, path: str) -> Any:
     kinds = [kind for kind in RUNGS if isinstance(node.value, dict) and kind in node.value]
     if len(kinds) != 1 or not isinstance(node.value, dict):
-        return reader.refuse(node, path, f"must be a mapping with one of {', '.join(RUNGS)}")
+        return reader.refuse(node, path, f"must be a mapping with one of {', '.join(RUNGS)}{_meant(node)}")
     (kind,) = kinds
     given = reader.parts(node, path, _CALL if kind == "call" else (kind,), needed=kind)
     if given is REFUSED:
@@ -47,6 +48,14 @@ def _rung(reader: Reader, node: Node, path: str) -> Any:
     if kind == "last_good":
         return _last_good(reader, rung, f"{path}.last_good")
     return _call(reader, given, path)
+
+
+def _meant(node: Node) -> str:
+    """Return a hint at what was perhaps meant."""
+    if isinstance(node.value, str):
+        return f"; did you mean `call: {node.value}`?" if ":" in node.value else "; did you mean `value`?"
+    strays = [key for key in node.value if key not in RUNGS] if isinstance(node.value, dict) else []
+    return nearest(strays[0], RUNGS) if strays else ""
 
 
 def _boundary_rung(reader: Reader, node: Node, path: str) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiguard.call import logger
 from aiguard.config.application import apply
 from aiguard.config.configuration import Configuration
+from aiguard.config.contents import UnreadableFileError, contents
 from aiguard.config.pace import Pace
 from aiguard.config.text import no_pause
 from aiguard.errors import PolicyError
@@ -30,6 +31,10 @@ GLANCE: Final = 0.25
 
 REMINDER: Final = 60.0
 """Seconds after which a file that was refused, and is still there, is told of again."""
+
+
+_UNSEEN: Final = object()
+"""What no file holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,8 @@ class Live:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file.absolute() if file is not None else None  # not resolved: a ConfigMap swaps its links
-        self._lock = threading.Lock()  # held while one thread loads
-        self._seen: bytes | None = None
-        self._glimpsed: bytes | None = None
+        self._seen: object = _UNSEEN
+        self._glimpsed: object = _UNSEEN
         self._looks = 0
         self._unreadable = ""
         self._over = threading.Event()
@@ -69,13 +73,13 @@ class Live:
 
     def load(self, breathe: Callable[[], None] = no_pause) -> None:
         """Read the file and the environment and put them in force. Raises `PolicyError`; then nothing has changed."""
-        with self._lock:
+        with _PROCESS.lock:
             self._load(self._contents(), breathe)
 
     def look(self) -> None:
         """Look at the file once: take a change that two looks agree on, tell again of one that was refused."""
-        with self._lock:
-            if self._over.is_set():
+        with _PROCESS.lock:
+            if self._over.is_set() or _PROCESS.live is not self:
                 return
             data = self._contents()
             changed, settled = data != self._seen, data == self._glimpsed
@@ -95,20 +99,15 @@ class Live:
         self.watched = True
         threading.Thread(target=self._watch, name="aiguard.watch", daemon=True).start()
 
-    def give_way(self, other: Live) -> None:
-        """Let `other` load, and look at the file no more. Raises `PolicyError`; then nothing has changed."""
-        with self._lock:
-            other.load()
-            self.stop()
-
     def stop(self) -> None:
         """Look at the file no more."""
         self.watched = False
         self._over.set()
 
-    def forked(self) -> None:
-        """Go on in a forked process, where the parent's threads are not."""
-        self._lock = threading.Lock()
+    def forked(self, *, half_way: bool) -> None:
+        """Go on in a forked process, where the parent's threads are not; `half_way`: while one of them was loading."""
+        if half_way:
+            self._seen = _UNSEEN  # the next look loads again
         self._over = threading.Event()
         if self.watched:
             self.watch()
@@ -126,24 +125,41 @@ class Live:
         if self._file is None:
             return b""
         try:
-            return self._file.read_bytes()
-        except OSError as error:
-            self._unreadable = f"cannot be read: {error.strerror or type(error).__name__}"
+            return contents(self._file)
+        except UnreadableFileError as error:
+            self._unreadable = str(error)
             return None
 
     def _load(self, data: bytes | None, breathe: Callable[[], None]) -> None:
         self._seen = data
+        _PROCESS.loading = True
         try:
             if data is None:
-                raise PolicyError(Problem(self._unreadable, position=Position(str(self.status.file))))  # noqa: TRY301 - told below
-            configuration = Configuration(self.status.file, data, os.environ, breathe).checked()
+                raise PolicyError(Problem(self._unreadable, position=self._whole))  # noqa: TRY301 - told below
+            configuration = Configuration(self.status.file, data, os.environ.copy(), breathe).checked()
             changed = apply(configuration, breathe)
         except PolicyError as error:
-            self.status = Loaded(self.status.file, self.status.digest, error.problems)
-            events.configuration_refused(self.status.file or "", len(error.problems))
+            self._refused(error.problems)
             raise
+        except Exception as error:
+            self._refused((Problem(f"loading it failed: {type(error).__name__}", position=self._whole),))
+            raise
+        finally:
+            _PROCESS.loading = False
         self.status = Loaded(self.status.file, configuration.digest, ())
         events.configured(self.status.file or "", configuration.digest, changed)
+        if _PROCESS.again:  # somebody asked for it meanwhile
+            _PROCESS.again = False
+            self._load(self._contents(), breathe)
+
+    @property
+    def _whole(self) -> Position:
+        return Position(str(self.status.file))
+
+    def _refused(self, problems: tuple[Problem, ...]) -> None:
+        _PROCESS.again = False
+        self.status = Loaded(self.status.file, self.status.digest, problems)
+        events.configuration_refused(self.status.file or "", len(problems))
 
     def _tell(self, problems: tuple[Problem, ...]) -> None:
         """Log what nobody who could be raised at hears of."""
@@ -159,10 +175,21 @@ class _Process:
     Attributes:
         live: What `configure` made.
         as_coded: Whether `configure` and `reload` do nothing, for who asks what the code alone says.
+        lock: Held while one thread loads, or puts another configuration in the place of this one.
+        loading: Whether it loads: seen by who holds the lock already, and so was called by what is being loaded.
+        again: Whether it was asked to load again meanwhile.
     """
 
-    live: Live | None = None
-    as_coded = False
+    def __init__(self) -> None:
+        self.live: Live | None = None
+        self.as_coded = False
+        self.forked()
+
+    def forked(self) -> None:
+        """Start with a fresh lock: in a forked process nobody is left to release the old one."""
+        self.lock = threading.RLock()
+        self.loading = False
+        self.again = False
 
 
 _PROCESS: Final = _Process()
@@ -171,14 +198,16 @@ _PROCESS: Final = _Process()
 @contextlib.contextmanager
 def nothing_configured() -> Generator[None]:
     """Know no configuration at first, and afterwards only the one that was known before: for tests of their own."""
-    before = _PROCESS.live, IN_FORCE.overrides
-    _PROCESS.live, IN_FORCE.overrides = None, AsCoded()
+    with _PROCESS.lock, IN_FORCE.lock:
+        before = _PROCESS.live, IN_FORCE.overrides
+        _PROCESS.live, IN_FORCE.overrides = None, AsCoded()
     try:
         yield
     finally:
-        if _PROCESS.live is not None:
-            _PROCESS.live.stop()
-        _PROCESS.live, IN_FORCE.overrides = before
+        with _PROCESS.lock, IN_FORCE.lock:
+            if _PROCESS.live is not None:
+                _PROCESS.live.stop()
+            _PROCESS.live, IN_FORCE.overrides = before
 
 
 @contextlib.contextmanager
@@ -206,18 +235,26 @@ def configure(file: str | os.PathLike[str] | None = None, *, watch: bool = False
             thread. A file that is refused changes nothing, and is told of every minute until it is mended.
 
     Raises:
-        PolicyError: With everything that is wrong, each with its place in the file; then nothing has changed.
+        PolicyError: With everything that is wrong, each with its place in the file; then nothing has changed. Also
+            where there is no file to watch.
     """
     if _PROCESS.as_coded:
         return
     live = Live(path_of_file(file))
-    if _PROCESS.live is None:
+    if watch and live.status.file is None:
+        raise PolicyError(f"there is nothing to watch: no file was named, and there is no {FILE} in {Path.cwd()}")
+    with _PROCESS.lock:
+        if _PROCESS.loading:
+            raise PolicyError(
+                "`configure` was called while a configuration is being loaded, by a module that it imports: "
+                "call it where the program begins"
+            )
         live.load()
-    else:
-        _PROCESS.live.give_way(live)
-    _PROCESS.live = live
-    if watch and live.status.file is not None:
-        live.watch()
+        if _PROCESS.live is not None:
+            _PROCESS.live.stop()
+        _PROCESS.live = live
+        if watch:
+            live.watch()
 
 
 def reload() -> None:
@@ -229,8 +266,13 @@ def reload() -> None:
     Raises:
         PolicyError: With everything that is wrong; then nothing has changed. Also where nothing was configured.
     """
-    if not _PROCESS.as_coded:
-        _live().load()
+    if _PROCESS.as_coded:
+        return
+    with _PROCESS.lock:
+        if _PROCESS.loading:
+            _PROCESS.again = True  # a signal handler, or a module that is being imported: who loads does it once more
+        else:
+            _live().load()
 
 
 def configured() -> Loaded:
@@ -254,8 +296,10 @@ def path_of_file(file: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _after_fork() -> None:
+    half_way = _PROCESS.loading
+    _PROCESS.forked()
     if _PROCESS.live is not None:
-        _PROCESS.live.forked()
+        _PROCESS.live.forked(half_way=half_way)
 
 
 if hasattr(os, "register_at_fork"):

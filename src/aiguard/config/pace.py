@@ -20,11 +20,14 @@ class Pace:
 
     def __init__(self) -> None:
         self._since = SYSTEM.now()
+        # a program that froze its heap keeps it frozen; asking takes as long as the heap is large, so it is asked once
+        self._frozen = bool(gc.get_freeze_count())
 
     def __call__(self) -> None:
         """Pause, if it is time to."""
         if SYSTEM.now() - self._since >= STRETCH:
-            _promote()
+            if not self._frozen:
+                _promote()
             SYSTEM_PATIENCE.sleep(PAUSE)
             self._since = SYSTEM.now()
 
@@ -34,8 +37,7 @@ def _promote() -> None:
     Take what is young for old, without looking at it.
 
     Loading makes many objects, and that makes the collector look at the whole heap, in one piece: it was seen to stop
-    every thread for 240 ms. A program that froze its heap itself keeps it frozen.
+    every thread for 240 ms.
     """
-    if not gc.get_freeze_count():
-        gc.freeze()
-        gc.unfreeze()
+    gc.freeze()
+    gc.unfreeze()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.config import tenacity_names
 from aiguard.config.reader import REFUSED
+from aiguard.failure import FailureKind
 from aiguard.problem import nearest
 
 if TYPE_CHECKING:
     from aiguard.config.reader import Reader
     from aiguard.config.tenacity_names import Family
     from aiguard.config.text import Node
+
+_KINDS: Final = tuple(kind.value for kind in FailureKind)
 
 
 def read_wait(reader: Reader, node: Node, path: str) -> Any:
@@ -30,7 +33,14 @@ def read_kinds(reader: Reader, node: Node, path: str) -> Any:
         return reader.function(node, path)
     if not isinstance(node.value, list):
         return reader.refuse(node, path, "must be a list of failure kinds, or the import path of a tenacity object")
-    return node.plain()
+    kinds = [_kind(reader, item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+    return REFUSED if any(kind is REFUSED for kind in kinds) else kinds
+
+
+def _kind(reader: Reader, node: Node, path: str) -> Any:
+    if isinstance(node.value, str) and node.value in _KINDS:
+        return node.value
+    return reader.refuse(node, path, f"is no failure kind{nearest(str(node.value), _KINDS)}")
 
 
 def _strategy(reader: Reader, node: Node, path: str, family: Family) -> Any:
@@ -50,7 +60,7 @@ def _strategy(reader: Reader, node: Node, path: str, family: Family) -> Any:
     try:
         return tenacity_names.build(name, arguments)
     except (TypeError, ValueError) as error:
-        return reader.refuse(node, path, str(error))
+        return reader.refuse(node, path, str(error).replace(f"{name}.__init__() ", ""))
 
 
 def _named(node: Node) -> tuple[str, Node | None]:

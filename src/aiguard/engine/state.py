@@ -53,6 +53,8 @@ class State:
         contract: That contract's name, or `None`.
         breaker: Its breaker.
         permits: Its bulkhead.
+        kept_breaker: The breaker that it has, or had under a policy before.
+        kept_permits: The same of its bulkhead.
         workers: The threads that run its component.
         rung_workers: The threads that run its rungs: the component's may all hang.
         memories: The answers kept for each `last_good` of its ladder.
@@ -68,6 +70,8 @@ class State:
         "clock",
         "contract",
         "judge",
+        "kept_breaker",
+        "kept_permits",
         "max_bytes",
         "memories",
         "metrics",
@@ -89,8 +93,13 @@ class State:
         self.judge = judge_of(name, policy.output)
         self.contract = self.judge.name if self.judge is not None else None
         self.max_bytes = self.judge.contract.max_bytes if self.judge is not None else None
-        self.breaker = _breaker(name, policy, before, self.clock)
-        self.permits = _permits(policy, before)
+        # kept where a policy has none: taken away and set again, neither forgets who is out
+        self.kept_breaker: CircuitBreaker | None = (before.kept_breaker if before else None) or _breaker(
+            name, policy, self.clock
+        )
+        self.kept_permits: Permits | None = (before.kept_permits if before else None) or _permits(policy)
+        self.breaker = self.kept_breaker if policy.breaker else None
+        self.permits = self.kept_permits if policy.bulkhead else None
         limit = policy.bulkhead.limit if policy.bulkhead else None
         self.workers: Workers = before.workers if before else Workers(name, limit)
         self.rung_workers: Workers = before.rung_workers if before else Workers(f"{name}-rung", None, queues=True)
@@ -107,32 +116,29 @@ class State:
             self.workers.configure(policy.bulkhead.limit if policy.bulkhead else None)
             if self.permits is not None and policy.bulkhead is not None:
                 self.permits.configure(policy.bulkhead)
+            elif self.kept_permits is not None:
+                self.kept_permits.let_all_in()
         if policy.mode != before.mode:  # else what was switched by hand stays switched
             self.switch.off = policy.mode == "off"
 
     def forked(self) -> None:
         """Forget the calls of the parent process: they are not here. What its component answered is kept."""
-        if self.breaker is not None:
-            self.breaker.forked()
+        if self.kept_breaker is not None:
+            self.kept_breaker.forked()
         self.workers.reset()
         self.rung_workers.reset()
-        if self.permits is not None:
-            self.permits.reset()
+        if self.kept_permits is not None:
+            self.kept_permits.reset()
         for memory in self.memories.values():
             memory.forked()
 
 
-def _breaker(name: str, policy: Policy, before: State | None, clock: Clock) -> CircuitBreaker | None:
-    if policy.breaker is None:
-        return None
-    kept = before.breaker if before else None
-    return kept or CircuitBreaker(policy.breaker, name=name, clock=clock)
+def _breaker(name: str, policy: Policy, clock: Clock) -> CircuitBreaker | None:
+    return CircuitBreaker(policy.breaker, name=name, clock=clock) if policy.breaker else None
 
 
-def _permits(policy: Policy, before: State | None) -> Permits | None:
-    if policy.bulkhead is None:
-        return None
-    return (before.permits if before else None) or Permits(policy.bulkhead)
+def _permits(policy: Policy) -> Permits | None:
+    return Permits(policy.bulkhead) if policy.bulkhead else None
 
 
 def _memories(name: str, policy: Policy, before: State | None) -> dict[LastGood, Memory]:

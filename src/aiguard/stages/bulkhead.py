@@ -48,6 +48,15 @@ class Permits:
         self._waiting: deque[Waiter] | tuple[()] = ()  # a deque is large, and most bulkheads never queue
         self.in_flight = 0
 
+    def let_all_in(self) -> None:
+        """Let everybody in who waits: the bulkhead was taken away."""
+        with self._lock:
+            free = len(self._waiting)
+            self.in_flight += free
+            self.limit = max(self.limit, self.in_flight)
+        for _ in range(free):
+            self.give_back()
+
     @property
     def queued(self) -> int:
         """How many stand in line."""
