@@ -84,6 +84,7 @@ def test_it_awaits_the_components_that_are_measured(
 
 
 @pytest.mark.usefixtures("_no_waiting")
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # hyx reads time so
 @pytest.mark.parametrize(("peer", "shape"), BREAKERS, ids=_named)
 def test_a_peer_with_a_breaker_stops_asking_a_component_that_is_down(
     peer: Peer, shape: Shape, runner: asyncio.Runner
