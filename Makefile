@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
 
-.PHONY: help demo examples test test-other check format bench docs docs-serve clean
+.PHONY: help demo examples test test-other coverage check format bench docs docs-serve clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,8 +19,11 @@ demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talk
 examples: .venv-demo/.examples ## a service, a chat and a batch, each run to its end with a real model that fails on the way
 	@for example in service chat batch; do .venv-demo/bin/python -m examples.$$example.try_it || exit; done
 
-test: .venv/.ready ## the tests, with coverage; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
+test: .venv/.ready ## the tests; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
 	@$(MAKE) test-other
+	@.venv/bin/python -m pytest -n auto $(ARGS)
+
+coverage: .venv/.ready ## the tests once more, with the lines and branches that they reach
 	@.venv/bin/python -m pytest -n auto --cov=aiguard $(ARGS)
 
 test-other:
