@@ -71,10 +71,10 @@ class Live:
         self.watched = False
         self.status = Loaded(None if file is None else str(file), "", ())
 
-    def load(self, breathe: Callable[[], None] = no_pause) -> None:
+    def load(self) -> None:
         """Read the file and the environment and put them in force. Raises `PolicyError`; then nothing has changed."""
         with _PROCESS.lock:
-            self._load(self._contents(), breathe)
+            self._load(self._contents(), no_pause)
 
     def look(self) -> None:
         """Look at the file once: take a change that two looks agree on, tell again of one that was refused."""

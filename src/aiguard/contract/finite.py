@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _TRANSPARENT = frozenset(
     {"definitions", "default", "function-before", "model-field", "typed-dict-field", "dataclass-field"}
 )
-_SEQUENCES = frozenset({"list", "set", "frozenset"})
 _WITHOUT_FLOATS = frozenset(
     {"none", "bool", "int", "str", "bytes", "date", "time", "datetime", "timedelta", "literal", "enum", "uuid", "url"}
     | {"multi-host-url", "missing-sentinel", "callable", "is-subclass"}
