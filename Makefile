@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
 
-.PHONY: help demo examples test test-other coverage check format bench docs docs-serve clean
+.PHONY: help demo examples test test-other coverage check format bench soak docs docs-serve clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -49,6 +49,10 @@ format: .venv/.ready ## format the code, and mend what ruff can
 
 bench: .venv-bench/.ready .venv-bench-frameworks/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers; ARGS=--quick)
 	@.venv-bench/bin/python benchmarks/overhead.py $(if $(JSON),--json $(JSON)) $(ARGS)
+
+soak: .venv/.ready ## a million random schedules against a reference, then ten minutes under faults (SCHEDULES=n SOAK=seconds: less)
+	@.venv/bin/python -m tests.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES))
+	@.venv/bin/python benchmarks/soak.py $(if $(SOAK),--seconds $(SOAK))
 
 docs: .venv-docs/.ready ## the documentation site, in site/; any warning or broken link fails
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --clean

@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import concurrent.futures.process
 import email.message
-import email.utils
 import http
 import json
 import socket
@@ -19,7 +18,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aiguard import FailureKind as Kind
-from aiguard.classification import BY_CLASS, class_name, classify, retry_after_of, status_of
+from aiguard.classification import BY_CLASS, class_name, classify, status_of
 
 if TYPE_CHECKING:
     from aiguard.testing import VirtualClock
@@ -237,50 +236,17 @@ def test_a_code_on_the_exception_itself_counts(clock: VirtualClock) -> None:
 # --- Retry-After
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry_after": "7"}, 7.0),
-        ({"retry_after": " 7 "}, 7.0),
-        ({"retry_after": "0"}, 0.0),
-        ({"retry_after": "1.5"}, 1.5),
-        ({"retry_after": "-3"}, 0.0),
-        ({"retry_after_ms": "1500"}, 1.5),
-        ({"retry_after_ms": "1500", "retry_after": "7"}, 1.5),
-        ({"retry_after": "nan"}, None),
-        ({"retry_after": "inf"}, None),
-        ({"retry_after": "-inf"}, 0.0),
-        ({"retry_after": "1e400"}, None),
-        ({"retry_after": ""}, None),
-        ({"retry_after": "soon"}, None),
-        ({"retry_after": "Fri, 99 Foo 2026 99:99:99 GMT"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_in_seconds(clock: VirtualClock, headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds and milliseconds are read, never below zero; what nobody can read asks for nothing."""
-    assert retry_after_of(client_error(429, response=response(**headers)), clock) == seconds
-
-
-def test_retry_after_as_a_date(clock: VirtualClock) -> None:
-    """An HTTP date is counted from the wall clock; one that is past asks for no wait."""
-    ahead = email.utils.formatdate(clock.wall() + 90, usegmt=True)
-    past = email.utils.formatdate(clock.wall() - 90, usegmt=True)
-    assert retry_after_of(client_error(429, response=response(retry_after=ahead)), clock) == pytest.approx(90.0)
-    assert retry_after_of(client_error(429, response=response(retry_after=past)), clock) == 0.0
-
-
-def test_headers_are_read_from_the_exception_too(clock: VirtualClock) -> None:
-    """Aiohttp and urllib carry them there."""
-    assert retry_after_of(client_error(429, headers={"retry-after": "7"}), clock) == 7.0
-
-
-def test_retry_after_of_a_cause_counts(clock: VirtualClock) -> None:
-    """The link of the chain that gave the kind gives the wait."""
+def test_the_wait_a_server_asked_for_is_kept(clock: VirtualClock) -> None:
+    """From the link of the chain that gave the kind, or from what caused it."""
     outer = RuntimeError()
     outer.__cause__ = client_error(429, response=response(retry_after="7"))
     failure = classify(outer, clock)
     assert (failure.kind, failure.retry_after) == (Kind.RATE_LIMITED, 7.0)
+    again = client_error(503)
+    again.__cause__ = client_error(429, response=response(retry_after="8"))
+    failure = classify(again, clock)
+    assert (failure.kind, failure.retry_after) == (Kind.OVERLOADED, 8.0)
+    assert classify(client_error(429), clock).retry_after is None
 
 
 # --- parsing
@@ -347,6 +313,15 @@ class HostileError(Exception):
     status = code = response = body = type = headers = status_code
 
 
+class HostileCauseError(Exception):
+    """An exception whose cause cannot be looked at."""
+
+    @property
+    def __cause__(self) -> BaseException:  # type: ignore[override]
+        """Fail."""
+        raise ZeroDivisionError
+
+
 class HostileMapping(dict[str, Any]):
     """A mapping that cannot be read."""
 
@@ -398,8 +373,9 @@ WithoutModule.__module__ = None  # type: ignore[assignment]
         client_error(response=types.SimpleNamespace(headers=[("retry-after", "7")])),
         WithoutModule(),
         nested_group(5000),
+        HostileCauseError("secret"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_no_exception_can_break_the_classification(clock: VirtualClock, error: Exception) -> None:
     """Whatever an exception's attributes do, a failure comes out, and its message does not hold the text."""

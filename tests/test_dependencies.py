@@ -7,11 +7,18 @@ import inspect
 import subprocess
 import sys
 import textwrap
+import threading
+from datetime import UTC, datetime
+from typing import Any
 
 import pybreaker
 import pytest
 import tenacity
 from opentelemetry import trace
+
+from aiguard import CircuitOpenError, Failure, FailureKind, RejectedError
+from aiguard.stages.breaker import CircuitBreaker
+from aiguard.stages.circuit import CLOSED, HALF_OPEN, OPEN, Circuit
 
 
 def test_pybreaker_is_the_version_that_was_read() -> None:
@@ -72,6 +79,142 @@ def test_pybreakers_surface_is_what_the_subclass_overrides() -> None:
 def test_pybreakers_listeners_are_told_with_these_arguments(name: str, parameters: list[str]) -> None:
     """A listener written for pybreaker works on a boundary's breaker."""
     assert list(inspect.signature(getattr(pybreaker.CircuitBreakerListener, name)).parameters) == parameters
+
+
+def test_pybreakers_states_have_these_names_and_classes() -> None:
+    """The words are ours too, and a listener may ask for the class of a state."""
+    assert (pybreaker.STATE_CLOSED, pybreaker.STATE_OPEN, pybreaker.STATE_HALF_OPEN) == (CLOSED, OPEN, HALF_OPEN)
+    assert pybreaker.CircuitClosedState.__bases__ == (pybreaker.CircuitBreakerState,)
+    assert pybreaker.CircuitOpenState.__bases__ == (pybreaker.CircuitBreakerState,)
+    assert pybreaker.CircuitHalfOpenState.__bases__ == (pybreaker.CircuitBreakerState,)
+    breaker = pybreaker.CircuitBreaker()
+    for move, name, cls in (
+        (breaker.open, OPEN, pybreaker.CircuitOpenState),
+        (breaker.half_open, HALF_OPEN, pybreaker.CircuitHalfOpenState),
+        (breaker.close, CLOSED, pybreaker.CircuitClosedState),
+    ):
+        move()
+        assert (breaker.current_state, breaker.state.name, type(breaker.state)) == (name, name, cls)
+
+
+def test_pybreakers_error_is_a_plain_exception() -> None:
+    """Ours derives from it beside `BoundaryError`: it must bring no constructor and no layout of its own."""
+    assert pybreaker.CircuitBreakerError.__bases__ == (Exception,)
+    assert "__init__" not in vars(pybreaker.CircuitBreakerError)
+    error = CircuitOpenError(Failure(FailureKind.CIRCUIT_OPEN, "breaker", "…"))
+    assert isinstance(error, pybreaker.CircuitBreakerError)
+    assert isinstance(error, RejectedError)
+
+
+def test_our_breaker_is_a_pybreaker_and_overrides_what_runs_a_call() -> None:
+    """Whatever moves the state or runs a function is the circuit's or the subclass's, never the base's."""
+    assert CircuitBreaker.__bases__ == (Circuit, pybreaker.CircuitBreaker)
+    kept = {
+        "add_excluded_exception",
+        "add_excluded_exceptions",
+        "add_listener",
+        "add_listeners",
+        "excluded_exceptions",
+        "fail_max",
+        "listeners",
+        "name",
+        "remove_excluded_exception",
+        "remove_listener",
+        "reset_timeout",
+        "success_threshold",
+    }
+    public = {name for name in vars(pybreaker.CircuitBreaker) if not name.startswith("_")}
+    inherited = {name for name in public if getattr(CircuitBreaker, name) is getattr(pybreaker.CircuitBreaker, name)}
+    assert inherited == kept
+
+
+def test_pybreakers_constructor_asks_for_the_state_and_makes_its_own_lock() -> None:
+    """The subclass is ready to answer before the base is made; the lock may be entered twice."""
+    asked: list[str] = []
+
+    class Asked(pybreaker.CircuitBreaker):
+        @property
+        def current_state(self) -> str:
+            asked.append("state")
+            return CLOSED
+
+    breaker = Asked(name="embed")
+    assert asked == ["state"]
+    assert isinstance(breaker._lock, type(threading.RLock()))
+    assert (breaker.name, breaker.fail_counter, breaker.success_counter) == ("embed", 0, 0)
+
+
+class Story(pybreaker.CircuitBreakerListener):
+    """Writes down the order in which it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def before_call(self, cb: Any, func: Any, *args: Any, **kwargs: Any) -> None:
+        """Note a call."""
+        del cb, func, args, kwargs
+        self.told.append("before_call")
+
+    def failure(self, cb: Any, exc: BaseException) -> None:
+        """Note a failure."""
+        del cb, exc
+        self.told.append("failure")
+
+    def success(self, cb: Any) -> None:
+        """Note a success."""
+        del cb
+        self.told.append("success")
+
+    def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
+        """Note a move."""
+        del cb
+        self.told.append(f"{old_state.name} to {new_state.name}")
+
+
+def test_pybreaker_tells_its_listeners_in_this_order() -> None:
+    """A failure before the trip it causes, a success after the recovery; ours keep to it, but for `before_call`."""
+    breaker, story = pybreaker.CircuitBreaker(fail_max=1, throw_new_error_on_trip=False), Story()
+    breaker.add_listener(story)
+    with pytest.raises(ZeroDivisionError):
+        breaker.call(lambda: 1 // 0)
+    breaker.half_open()
+    breaker.call(lambda: 1)
+    assert story.told == [
+        "before_call",
+        "failure",
+        "closed to open",
+        "open to half-open",
+        "before_call",
+        "half-open to closed",
+        "success",
+    ]
+
+
+def test_pybreakers_storage_mirrors_the_state_and_the_moment_of_the_trip() -> None:
+    """Ours writes both where they are looked for."""
+    storage = pybreaker.CircuitMemoryStorage(CLOSED)
+    moment = datetime.now(UTC)
+    storage.state, storage.opened_at = OPEN, moment
+    assert (storage.state, storage.opened_at) == (OPEN, moment)
+    breaker = pybreaker.CircuitBreaker()
+    breaker.open()
+    assert breaker._state_storage.state == OPEN
+    assert breaker._state_storage.opened_at is not None
+
+
+def test_pybreakers_exclusions_are_classes_or_predicates() -> None:
+    """Subclasses are excluded with their class, what a predicate takes too; `excluded_exceptions` lists both."""
+    mine: Any = lambda error: "mine" in str(error)  # noqa: E731 - pybreaker types a predicate as a class
+    breaker = pybreaker.CircuitBreaker(exclude=[LookupError])
+    breaker.add_excluded_exceptions(mine)
+    assert breaker.excluded_exceptions == (LookupError, mine)
+    assert [breaker.is_system_error(error) for error in (KeyError(), ValueError("mine"), ValueError("yours"))] == [
+        False,
+        False,
+        True,
+    ]
+    breaker.remove_excluded_exception(LookupError)
+    assert breaker.is_system_error(KeyError())
 
 
 def test_tenacitys_state_is_made_as_before() -> None:

@@ -20,7 +20,7 @@ from aiguard import Failure, FailureKind
 from aiguard.config import configuration
 from aiguard.errors import error_for
 from aiguard.failure import COUNTED, OPENS_AT_ONCE, REASKABLE, RETRIED_BY_DEFAULT
-from aiguard.policy import NOT_BUILT
+from aiguard.settings import NOT_BUILT
 from aiguard.telemetry import names
 from aiguard.testing import virtual_time
 from docs.drawings import pictures
@@ -227,7 +227,8 @@ def test_no_setting_is_missing_and_defaults_are_right(model: type) -> None:
     shown = {row[0].strip("`"): row for row in rows(section)}
     if issubclass(model, BaseModel):
         defaults = {
-            name: None if field.is_required() else repr(field.default) for name, field in model.model_fields.items()
+            name: None if field.is_required() else repr(field.get_default(call_default_factory=True))
+            for name, field in model.model_fields.items()
         }
     else:
         assert dataclasses.is_dataclass(model)
@@ -242,6 +243,8 @@ def test_no_setting_is_missing_and_defaults_are_right(model: type) -> None:
             assert cell == "[these](failure-kinds.md)"
         elif name == "deadline":
             assert cell == "required"
+        elif name == "retry_budget":
+            assert cell == "`RetryBudget()`"
         else:
             assert cell == ("required" if default is None else f"`{default}`")
         assert shown[name][2]

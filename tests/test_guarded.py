@@ -255,13 +255,18 @@ def test_a_bad_deadline_is_refused(deadline: Any) -> None:
     assert repr(deadline) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("option", "why"), [("priority", "not built"), ("key", "not built"), ("hedge", "not built"), ("dead", "no such")]
-)
-def test_an_unknown_option_is_refused(option: str, why: str) -> None:
+@pytest.mark.parametrize(("option", "value"), [("priority", "urgent"), ("priority", 0), ("key", ["a"])])
+def test_an_option_out_of_range_is_refused(option: str, value: object) -> None:
+    """The message names boundary, option and value."""
+    with pytest.raises(PolicyError) as caught:
+        guarded_from(sync).options(**{option: value})
+    assert f"option `{option}`={value!r}: must be" in str(caught.value)
+
+
+def test_an_unknown_option_is_a_type_error() -> None:
     """What is not there is never ignored."""
-    with pytest.raises(PolicyError, match=f"`{option}`=1: {why}"):
-        guarded_from(sync).options(**{option: 1})
+    with pytest.raises(TypeError, match="dead"):
+        guarded_from(sync).options(dead=1)
 
 
 def test_a_view_times_out_by_itself(clock: VirtualClock) -> None:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
-from aiguard import Boundary, Breaker, Bulkhead, FailureKind, Policy, PolicyError, Retry, guard
+from aiguard import (
+    Boundary,
+    Breaker,
+    Budget,
+    Bulkhead,
+    FailureKind,
+    Hedge,
+    Policy,
+    PolicyError,
+    Retry,
+    RetryBudget,
+    guard,
+)
 from aiguard.failure import RETRIED_BY_DEFAULT
-from aiguard.policy import NOT_BUILT, Settings
+from aiguard.policy import Settings
 from aiguard.problem import shown
+from aiguard.settings import NOT_BUILT
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from aiguard.testing import VirtualClock
+
+TIMEOUT = frozenset({FailureKind.TIMEOUT})
+RATE_LIMITED = frozenset({FailureKind.RATE_LIMITED})
 
 
 def test_the_defaults_are_the_designs() -> None:
@@ -27,11 +45,20 @@ def test_the_defaults_are_the_designs() -> None:
         "reask": 0,
         "breaker": None,
         "bulkhead": None,
+        "hedge": None,
+        "idempotent": True,
+        "budget": None,
+        "retry_budget": {"ratio": 0.2, "floor": 3, "per": 10.0},
+        "key": None,
+        "dependency": None,
         "fallback": (),
         "fallback_timeout": None,
         "isolation": None,
         "shape": None,
         "stream": None,
+        "first_item": None,
+        "idle": None,
+        "on_break": "raise",
         "mode": "on",
         "contain": "all",
     }
@@ -40,18 +67,93 @@ def test_the_defaults_are_the_designs() -> None:
         "failure_rate": 0.5,
         "minimum_calls": 10,
         "window": 60.0,
+        "window_calls": None,
+        "slow_call": None,
+        "slow_rate": 0.8,
         "open_for": 15.0,
         "open_for_max": 300.0,
         "probes": 3,
         "concurrent_probes": 1,
+        "metrics_only": False,
     }
-    assert Bulkhead(limit=4).model_dump() == {"limit": 4, "queue": 0}
+    assert Bulkhead(limit=4).model_dump() == {"limit": 4, "queue": 0, "floor": None, "ceiling": None}
+    assert Hedge().model_dump() == {"after": None}
+    assert Budget(calls=60).model_dump() == {"calls": 60, "per": 60.0}
 
 
 def test_what_type_checkers_see_is_what_there_is() -> None:
     """The typed keywords of `guard` are the fields of `Policy`, but for `output`, which it types itself."""
     assert set(Settings.__annotations__) | {"output"} == set(Policy.model_fields)
     assert not NOT_BUILT & set(Policy.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("group", "settings", "words"),
+    [
+        (Breaker, {"window_calls": 5}, ["window_calls", "5", "minimum_calls", "10"]),
+        (Breaker, {"window": 60.0, "window_calls": 50}, ["window", "window_calls"]),
+        (Breaker, {"slow_rate": 0.5}, ["slow_rate", "slow_call"]),
+        (Breaker, {"probes": 2, "concurrent_probes": 3}, ["concurrent_probes", "3", "probes", "2"]),
+        (Breaker, {"open_for": 20.0, "open_for_max": 10.0}, ["open_for", "20", "open_for_max", "10"]),
+        (Bulkhead, {"queue": 8}, ["queue", "limit"]),
+        (Bulkhead, {"limit": 8, "floor": 9}, ["floor", "9", "limit", "8"]),
+        (Bulkhead, {"limit": 8, "floor": 20, "ceiling": 10}, ["floor", "20", "ceiling", "10"]),
+        (Bulkhead, {"limit": 8, "ceiling": 7}, ["limit", "8", "ceiling", "7"]),
+        (Retry, {"attempts": 2, "stop": lambda _: True}, ["attempts", "stop"]),
+        (Policy, {"deadline": 2.0, "hedge": Hedge(after=2.0)}, ["hedge.after", "2.0", "deadline", "2"]),
+        (
+            Policy,
+            {"deadline": 2.0, "attempt_timeout": 0.5, "hedge": Hedge(after=0.6)},
+            ["hedge.after", "0.6", "attempt_timeout", "0.5"],
+        ),
+        (Policy, {"hedge": Hedge(), "idempotent": False}, ["hedge", "idempotent"]),
+        (Policy, {"reask": 1, "idempotent": False}, ["reask", "1", "idempotent"]),
+        (Policy, {"retry": Retry(on=TIMEOUT), "idempotent": False}, ["retry.on", "idempotent"]),
+        (Policy, {"hedge": Hedge(), "stream": "passthrough"}, ["hedge", "stream", "passthrough"]),
+        (Policy, {"hedge": Hedge(), "bulkhead": Bulkhead(limit=1)}, ["hedge", "bulkhead.limit", "1"]),
+        (Policy, {"on_break": "rung", "stream": "passthrough"}, ["on_break", "rung", "fallback"]),
+        (Policy, {"on_break": "rung", "stream": "buffer", "fallback": ["x"]}, ["on_break", "rung", "stream", "buffer"]),
+        (Policy, {"deadline": 2.0, "first_item": 3.0}, ["first_item", "3.0", "deadline", "2"]),
+        (Policy, {"deadline": 2.0, "idle": 3.0}, ["idle", "3.0", "deadline", "2"]),
+        (
+            Policy,
+            {"deadline": 9.0, "attempt_timeout": 1.0, "breaker": Breaker(slow_call=1.5)},
+            ["breaker.slow_call", "1.5", "attempt_timeout", "1"],
+        ),
+        (Policy, {"dependency": "a provider"}, ["dependency", "'a provider'"]),
+        (Budget, {"calls": 0}, ["calls", "0"]),
+        (RetryBudget, {"ratio": -0.1}, ["ratio", "-0.1"]),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_by_name(
+    group: type[BaseModel], settings: dict[str, Any], words: list[str]
+) -> None:
+    """A refusal names both settings, and the values that do not go together."""
+    with pytest.raises(PolicyError) as caught:
+        group(**settings)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("group", "settings"),
+    [
+        (Breaker, {"window_calls": 10}),
+        (Breaker, {"probes": 3, "concurrent_probes": 3}),
+        (Breaker, {"slow_call": 1.0, "slow_rate": 0.5}),
+        (Bulkhead, {"limit": 8, "floor": 8, "ceiling": 8}),
+        (Policy, {"deadline": 2.0, "attempt_timeout": 0.5, "hedge": Hedge(after=0.4)}),
+        (Policy, {"hedge": Hedge(), "stream": "buffer", "bulkhead": Bulkhead(limit=1, ceiling=2)}),
+        (Policy, {"idempotent": False, "retry": Retry()}),
+        (Policy, {"idempotent": False, "retry": Retry(on=RATE_LIMITED)}),
+        (Policy, {"deadline": 2.0, "first_item": 2.0, "idle": 2.0, "breaker": Breaker(slow_call=2.0)}),
+        (Policy, {"on_break": "rung", "stream": "elements", "fallback": ["x"]}),
+        (Policy, {"retry_budget": None}),
+    ],
+)
+def test_settings_at_their_borders_go_together(group: type[BaseModel], settings: dict[str, Any]) -> None:
+    """What is just allowed is allowed."""
+    assert group(**settings) is not None
 
 
 @pytest.mark.usefixtures("clock")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from aiguard import Breaker, Bulkhead, Retry, guard
+from aiguard import Breaker, Bulkhead, Retry, RetryBudget, guard
 from benchmarks.workload import (
     ATTEMPT_TIMEOUT,
     ATTEMPTS,
@@ -37,6 +37,7 @@ def everything(**changed: Any) -> dict[str, Any]:
         "attempt_timeout": ATTEMPT_TIMEOUT,
         "retry": Retry(attempts=ATTEMPTS),
         "reask": 1,
+        "retry_budget": RetryBudget(ratio=10.0),  # the peers have none
         "breaker": Breaker(failure_rate=0.5, minimum_calls=10, window=60.0, open_for=OPEN_FOR),
         "bulkhead": Bulkhead(limit=PERMITS, queue=QUEUE),
         "fallback": [fallback()],

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from aiguard import Breaker, Bulkhead, Policy
+from aiguard import Breaker, Budget, Bulkhead, Policy
 from aiguard.engine.pipeline import order
 from aiguard.engine.state import State
 from aiguard.stages.fallback import FallbackStage, Form
 from docs.drawings.canvas import WIDTH, Canvas
 
 ASKS = {
-    "fallback": ("answers where", "the rest cannot"),
+    "fallback": ("answers where", "others cannot"),
     "gate": ("may it run", "at all?"),
-    "deadline": ("one moment for", "all that follows"),
-    "retry": ("once more, after", "what may pass?"),
-    "output": ("does the answer", "keep the contract?"),
-    "breaker": ("failed too often", "of late?"),
-    "bulkhead": ("is there room?", "if not, a queue"),
-    "attempt": ("one try, in a", "time of its own"),
+    "deadline": ("one moment", "for all of it"),
+    "retry": ("once more, if", "it may pass?"),
+    "output": ("is the answer", "as declared?"),
+    "cooldown": ("did it ask", "for a pause?"),
+    "budget": ("is there", "any call left?"),
+    "breaker": ("failing too", "often of late?"),
+    "bulkhead": ("is there room?", "else a queue"),
+    "attempt": ("one try, in", "its own time"),
 }
-ACROSS, LEFT, BOX, GAP, HIGH = 4, 128, 123, 17, 72
+ACROSS, LEFT, BOX, GAP, HIGH = 5, 124, 99, 12, 72
 LADDER, OUT, BACK = 44, 140, 246
 FRAME = (106, 10, 584, 322)
 
 
 def stages() -> list[str]:
     """Return the names of all stages, outermost first."""
-    policy = Policy(deadline=1.0, output=dict[str, str], breaker=Breaker(), bulkhead=Bulkhead(limit=1))
+    policy = Policy(
+        deadline=1.0, output=dict[str, str], budget=Budget(calls=1), breaker=Breaker(), bulkhead=Bulkhead(limit=1)
+    )
     ladder = FallbackStage((), None, None, Form.VALUE)
     chain = order(policy, State("picture", policy), ladder, judged=True)
     return [type(stage).__name__.removesuffix("Stage").lower() for stage in chain]
@@ -49,16 +53,14 @@ def draw() -> str:
     )
     canvas.box(*FRAME, "frame", radius=12)
     canvas.text(LEFT - 6, 30, "boundary “ticket-triage”", "note")
-    for rung, (name, what) in enumerate(
-        {"smaller model": "callable", "rules": "callable", "value": "the floor"}.items()
-    ):
+    for rung, (name, what) in enumerate({"small model": "callable", "rules": "callable", "value": "the floor"}.items()):
         x = LEFT + (rung + 1) * (BOX + GAP)
         canvas.box(x, LADDER, BOX, 48, "box ladder", radius=8)
         canvas.text(x + BOX / 2, LADDER + 21, name, "", "middle")
         canvas.text(x + BOX / 2, LADDER + 38, what, "note", "middle")
         if rung:
             canvas.arrow(f"M{x - GAP} {LADDER + 24}H{x - 2}")
-    canvas.text(LEFT + BOX / 2 + 10, LADDER + 18, "the ladder", "note")
+    canvas.text(LEFT + 4, LADDER + 18, "the ladder", "note")
     canvas.arrow(f"M{LEFT + BOX / 2} {OUT}V{LADDER + 28}H{LEFT + BOX + GAP - 2}")
 
     for place, name in enumerate(names[:ACROSS]):

@@ -23,9 +23,12 @@ from aiguard.errors import (
 )
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
-from aiguard.policy import Breaker, Bulkhead, Policy, Retry
+from aiguard.policy import Policy
 from aiguard.problem import Position, Problem
+from aiguard.propagation import deadline_headers, within
 from aiguard.rung import Rung, last_good
+from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Retry, RetryBudget
+from aiguard.stream import Interrupted
 
 if TYPE_CHECKING:
     from aiguard.config import Loaded, configure, configured, reload
@@ -35,6 +38,7 @@ __all__ = [
     "Boundary",
     "BoundaryError",
     "Breaker",
+    "Budget",
     "BudgetExhaustedError",
     "Bulkhead",
     "BulkheadFullError",
@@ -45,7 +49,9 @@ __all__ = [
     "Failure",
     "FailureKind",
     "HaltedError",
+    "Hedge",
     "InputRejectedError",
+    "Interrupted",
     "InvalidOutputError",
     "JsonSchema",
     "Loaded",
@@ -58,16 +64,19 @@ __all__ = [
     "Problem",
     "RejectedError",
     "Retry",
+    "RetryBudget",
     "Rung",
     "StreamInterruptedError",
     "boundaries",
     "configure",
     "configured",
+    "deadline_headers",
     "get",
     "guard",
     "last_good",
     "reload",
     "remaining",
+    "within",
 ]
 
 

@@ -9,6 +9,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, ParamSpec, TypeVar, Unpack, overload
 
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
+from aiguard.engine.dependency import DEPENDENCIES, conflicts
 from aiguard.engine.revision import Revision
 from aiguard.engine.shape import Shape, shape_of
 from aiguard.engine.streams import AsyncStream, SyncStream
@@ -95,11 +96,13 @@ class Boundary:
     def _begin(self, policy: Policy) -> None:
         """Begin under `policy`. Raises `PolicyError`, which names the file's line where a file said it."""
         try:
+            self._check_dependency(policy)
             revision = Revision(self.name, policy)
             self._check(revision)
         except PolicyError as error:
             raise IN_FORCE.overrides.placed(self.name, error) from None
         self._adopt(revision)
+        revision.state.begin(policy)
 
     def _adopt(self, revision: Revision) -> None:
         """Go on under `revision`; calls that have begun finish under the one before."""
@@ -119,6 +122,14 @@ class Boundary:
             raise PolicyError(Problem(reason, self.name, "shape", shown(policy.shape)))
         self._check(revision, *map(Shape, tuple(before.pipelines)))
         return revision
+
+    def _check_dependency(self, policy: Policy) -> None:
+        """Raises `PolicyError` where another boundary sets the dependency that they share in another way."""
+        if policy.dependency is not None:
+            policies = {one.name: one.policy for one in boundaries() if one.name != self.name} | {self.name: policy}
+            problems = conflicts(policies).get(self.name)
+            if problems:
+                raise PolicyError(*problems)
 
     def _check_rungs(self, policy: Policy) -> None:
         """Raises `PolicyError` where calls run, and a rung of `policy` is a boundary that is not there: none waits."""
@@ -183,7 +194,7 @@ class Boundary:
     @property
     def breaker(self) -> CircuitBreaker | None:
         """Its breaker, a `pybreaker.CircuitBreaker` by type, for listeners and for opening it by hand."""
-        return self._state.breaker
+        return self._state.partition.breaker if self.policy.breaker is not None else None
 
     @property
     def bulkhead(self) -> Permits | None:
@@ -334,6 +345,7 @@ _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<g
 def _after_fork() -> None:
     IN_FORCE.forked()
     _REGISTRY.forked()
+    DEPENDENCIES.forked()
     for boundary in _REGISTRY.all():
         boundary._forked()  # noqa: SLF001 - same file
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from aiguard.priority import NORMAL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable
 
     from aiguard.clock import Clock
     from aiguard.events import Event, Listener, Run
@@ -16,23 +18,37 @@ logger = logging.getLogger("aiguard")
 
 
 class Waiter(Protocol):
-    """Somebody in a queue."""
+    """
+    Somebody in a queue.
+
+    Attributes:
+        priority: Its place in the order of priorities.
+        admitted: Whether a permit was handed to it; set by the queue, before it is woken.
+        refusal: Why it is not let in, where it is not; set by the queue, before it is woken.
+    """
+
+    priority: int
+    admitted: bool
+    refusal: Exception | None
+
+    def left(self) -> float:
+        """Return the seconds that are left of its call."""
 
     def wake(self) -> bool:
-        """Let them go on, from any thread; `False` if they can no longer be reached."""
+        """Let them look, from any thread; `False` if they can no longer be reached."""
 
 
 class Queue(Protocol):
     """Where permits are waited for."""
 
     def join(self, waiter: Waiter) -> bool:
-        """Stand in line; `True` if a permit was free after all. Raises `Full` where the line is full."""
+        """Stand in line; `True` if a permit was free after all. Raises `Full`, or `Expired` where it is too late."""
 
-    def leave(self, waiter: Waiter) -> bool:
-        """Step out of line; `False` if a permit was handed over already and must be given back."""
+    def until(self, deadline: float) -> float:
+        """Return the moment from which a permit is of no more use to whose time is over at `deadline`."""
 
-    def give_back(self) -> None:
-        """Hand the permit to the next in line, or put it back."""
+    def leave(self, waiter: Waiter) -> None:
+        """Step out of line; a permit that was handed over meanwhile goes to the next."""
 
 
 class Runtime(Protocol):
@@ -54,7 +70,48 @@ class Runtime(Protocol):
         """Wait."""
 
     async def acquire(self, queue: Queue, call: Call) -> None:
-        """Wait for a permit. Raises `Full` at once or `Expired` at the call's deadline."""
+        """Wait for a permit. Raises `Full`, or `Expired` once there is too little time left to use one."""
+
+    async def race(self, race: Race) -> None:
+        """Run the first attempt, and the second once it is due, until it is decided; call off what still runs then."""
+
+
+class Race(Protocol):
+    """
+    Two attempts at the same answer, of which the second may never begin.
+
+    Attributes:
+        call: What they are attempts at.
+    """
+
+    call: Call
+
+    def first(self, runtime: Runtime) -> Coroutine[Any, Any, None]:
+        """Run the first attempt, which waits through `runtime`; what it ended as is kept."""
+
+    def due(self, now: float) -> float:
+        """Return when the second is to begin, or when to ask again; infinity where it is not to begin any more."""
+
+    def second(self, runtime: Runtime, now: float) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """Return what runs the second attempt, which waits through `runtime`; `None` where there is to be none."""
+
+    def is_decided(self) -> bool:
+        """Whether nothing that still runs can change the answer."""
+
+
+class Options(NamedTuple):
+    """
+    What one call asks for that others of its boundary do not.
+
+    Attributes:
+        deadline: Seconds for the whole call, where that is less than the boundary's own.
+        priority: Its place in the order of priorities.
+        key: What tells its share of the dependency; `None` for the policy's own `key`.
+    """
+
+    deadline: float | None = None
+    priority: int = NORMAL
+    key: Hashable = None
 
 
 class Journal:
@@ -64,11 +121,16 @@ class Journal:
     Attributes:
         begun: When it began.
         listener: Who hears of it.
+        partition: What it shares with the calls of the same dependency and key (`stages/partition.py`).
+        priority: Its place in the order of priorities.
+        tries: The number of its last attempt, begun or turned away.
         runs: Its attempts so far.
         delivered: How many items of a stream the caller has.
         rung: Name of the rung that answered.
         failure: Why a rung had to.
         age: Seconds since the component gave the answer that `last_good` served.
+        taken: Seconds that the consumer of a stream took between two pulls: no deadline counts them.
+        broke_after: How many items of a stream were out when it broke and a rung went on; `None` where none did.
         shortened: Whether a caller's deadline, not the boundary's own, set the moment by which it is over.
     """
 
@@ -77,11 +139,16 @@ class Journal:
     rung: str | None = None
     failure: Failure | None = None
     age: float | None = None
+    taken = 0.0
+    broke_after: int | None = None
     shortened = False
+    priority = NORMAL
+    tries = 1
 
-    def __init__(self, begun: float, listener: Listener | None) -> None:
+    def __init__(self, begun: float, listener: Listener | None, partition: Any) -> None:
         self.begun = begun
         self.listener = listener
+        self.partition = partition
         self.runs: list[Run] = []
 
 

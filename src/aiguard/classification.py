@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from aiguard.attribute import attribute
 from aiguard.failure import Failure, FailureKind
+from aiguard.retry_after import retry_after_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -127,40 +129,13 @@ def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that `error` carries, or `None`."""
     for holder, names in (
         (error, ("status_code", "status", "code")),
-        (_read(error, "response"), ("status_code", "status")),
+        (attribute(error, "response"), ("status_code", "status")),
     ):
         for name in names:
-            value = _read(holder, name)
+            value = attribute(holder, name)
             if type(value) in _STATUS_TYPES and 100 <= value <= 599:  # noqa: PLR2004 - the range of HTTP statuses
                 return int(value)
     return None
-
-
-def retry_after_of(error: BaseException, clock: Clock) -> float | None:
-    """Return the seconds that a server asked to wait, from `retry-after-ms` or `retry-after` (RFC 9110 §10.2.3)."""
-    headers = _read(_read(error, "response"), "headers")
-    if headers is None:
-        headers = _read(error, "headers")  # aiohttp and urllib
-    if headers is None:
-        return None
-    try:
-        milliseconds, after = headers.get("retry-after-ms"), headers.get("retry-after")
-        if milliseconds is not None:
-            return _sane(float(milliseconds) / 1000)
-        if after is None:
-            return None
-        try:
-            return _sane(float(after))
-        except ValueError:
-            from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
-
-            return _sane(parsedate_to_datetime(after).timestamp() - clock.wall())
-    except Exception:  # noqa: BLE001 - a header nobody can read asks for nothing
-        return None
-
-
-def _sane(seconds: float) -> float | None:
-    return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None  # noqa: PLR0124 - NaN
 
 
 def _kind_if_readable(error: BaseException) -> FailureKind | None:
@@ -211,7 +186,7 @@ def _validation_kind(error: ValidationError) -> FailureKind:
 
 
 def _codes_of(error: BaseException) -> Iterator[str]:
-    body = _read(error, "body")
+    body = attribute(error, "body")
     inner = body.get("error") if isinstance(body, Mapping) else None
     for holder in (body, inner):
         if isinstance(holder, Mapping):
@@ -220,7 +195,7 @@ def _codes_of(error: BaseException) -> Iterator[str]:
                 if isinstance(value, str):
                     yield value
     for name in ("code", "type"):
-        value = _read(error, name)
+        value = attribute(error, name)
         if isinstance(value, str):
             yield value
 
@@ -241,11 +216,3 @@ def _raised_in_client(traceback: TracebackType | None) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def _read(holder: object, name: str) -> Any:
-    """Return an attribute, or `None`: an exception's properties may raise anything."""
-    try:
-        return getattr(holder, name, None)
-    except Exception:  # noqa: BLE001
-        return None

@@ -29,6 +29,8 @@ from aiguard.failure import INVALID_OUTPUTS, Failure, FailureKind
 from aiguard.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiguard.outcome import Outcome
 
 
@@ -63,14 +65,31 @@ class BoundaryError(Exception):
     Attributes:
         failure: Why: kind, stage, a message that is safe to log.
         boundary: The name of the boundary that raised.
-        outcome: The whole outcome of the call; `None` while the error is still on its way out.
     """
 
-    def __init__(self, failure: Failure, *, boundary: str = "", outcome: Outcome[Any] | None = None) -> None:
+    def __init__(
+        self,
+        failure: Failure,
+        *,
+        boundary: str = "",
+        outcome: Outcome[Any] | Callable[[BoundaryError], Outcome[Any]] | None = None,
+    ) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.boundary = boundary
-        self.outcome = outcome
+        self._outcome = outcome
+
+    @property
+    def outcome(self) -> Outcome[Any] | None:
+        """The whole outcome of the call; `None` while the error is still on its way out."""
+        outcome = self._outcome
+        if callable(outcome):  # nobody had asked for it yet
+            self._outcome = outcome = outcome(self)
+        return outcome
+
+    @outcome.setter
+    def outcome(self, outcome: Outcome[Any] | None) -> None:
+        self._outcome = outcome
 
     def __str__(self) -> str:
         where = f"boundary {self.boundary!r}: " if self.boundary else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from aiguard.failure import Failure
+    from aiguard.failure import Failure, FailureKind
     from aiguard.outcome import Reason
 
 
@@ -24,7 +24,9 @@ class Run:
     One run of the component (an attempt) or of a rung, while it lasts.
 
     Shared by the stages of one attempt: the retry stage makes and closes it, the attempt stage opens it once the
-    bulkhead has let it in, a listener hangs its scope on it, the runtime leaves a thread here that it had to abandon.
+    bulkhead has let it in, a listener hangs its scope on it, the runtime leaves a thread here that it had to abandon,
+    the budget what it has set aside, the breaker its watch over how long it takes, and the hedge stage says where it
+    has written it down itself.
     """
 
     # class attributes: a first attempt, which is most of them, is made without setting any
@@ -36,6 +38,10 @@ class Run:
     failure: Failure | None = None
     scope: Scope | None = None
     abandoned: Abandoned | None = None
+    timed: Timed | None = None
+    reservation: Reserved | None = None
+    closed = False
+    cancelled = False
 
 
 class Abandoned(Protocol):
@@ -43,6 +49,26 @@ class Abandoned(Protocol):
 
     def when_ended(self, release: Release) -> None:
         """Call `release` once the thread is done; at once if it is already."""
+
+
+class Timed(Protocol):
+    """Who wants to know how long the component takes."""
+
+    def began(self, now: float) -> None:
+        """The component begins."""
+
+    def answered(self, now: float) -> None:
+        """It gave a stream's first item."""
+
+
+class Reserved(Protocol):
+    """What was set aside for an attempt that may have to wait before it begins."""
+
+    def defer(self, until: float) -> None:
+        """Keep it, for that long at most: the attempt waits."""
+
+    def begin(self, now: float) -> None:
+        """Spend it: the attempt begins now."""
 
 
 class Release(Protocol):
@@ -74,6 +100,26 @@ class Retrying(NamedTuple):
     failure: Failure
 
 
+class RetryBudgetExhausted(NamedTuple):
+    """Another attempt would have followed, for that reason, but what may be added to all calls is spent."""
+
+    reason: Reason
+
+
+class Hedging(NamedTuple):
+    """A second attempt begins, `after` seconds after the first, which has not answered yet."""
+
+    number: int
+    after: float
+
+
+class Paused(NamedTuple):
+    """The component asked to be left alone for so many seconds."""
+
+    kind: FailureKind
+    seconds: float
+
+
 class OutputInvalid(NamedTuple):
     """An answer broke the contract."""
 
@@ -89,7 +135,9 @@ class BreakerMoved(NamedTuple):
     after: str
 
 
-Event: TypeAlias = RunStarted | RunEnded | Retrying | OutputInvalid | BreakerMoved
+Event: TypeAlias = (
+    RunStarted | RunEnded | Retrying | RetryBudgetExhausted | Hedging | Paused | OutputInvalid | BreakerMoved
+)
 
 
 class Listener(Protocol):

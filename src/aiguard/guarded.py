@@ -6,20 +6,22 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from aiguard.call import Options
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
 from aiguard.engine.streams import AsyncStream, SyncStream
 from aiguard.errors import PolicyError
-from aiguard.policy import NOT_BUILT
+from aiguard.priority import PRIORITIES
 from aiguard.problem import shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
     from typing import Self
 
     from aiguard.boundary import Boundary
     from aiguard.engine.pipeline import Pipeline
     from aiguard.engine.shape import Shape
     from aiguard.outcome import Outcome
+    from aiguard.priority import PriorityName
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -41,14 +43,14 @@ class Guarded(Generic[P, R]):
         fn: Callable[..., Any],
         shape: Shape,
         instance: object = None,
-        within: float | None = None,
+        options: Options | None = None,
     ) -> None:
         self.boundary = boundary
         self._shape = shape
         self._key = shape.value
         self._fn = fn
         self._bound = () if instance is None else (instance,)
-        self._within = within
+        self._options = options
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
@@ -59,27 +61,38 @@ class Guarded(Generic[P, R]):
     def _pipeline(self) -> Pipeline:
         return self.boundary._pipeline(self._shape, self._fn)  # noqa: SLF001 - one house
 
-    def options(self, *, deadline: float | None = None, **unbuilt: Any) -> Self:
+    def options(
+        self,
+        *,
+        deadline: float | None = None,
+        priority: PriorityName = "normal",
+        key: Hashable = None,
+    ) -> Self:
         """
         Return a view of this function with other settings for its calls.
 
         Args:
             deadline: Seconds for the whole call; only ever shortens the boundary's own.
-            **unbuilt: `priority` and `key` are not built in this version and are refused.
+            priority: Who goes first where a bulkhead has a queue: `"critical"`, `"normal"` or `"sheddable"`.
+            key: What splits breaker, cooldown and retry budget, in place of what the policy's `key` would say.
 
         Raises:
-            PolicyError: Where a value is out of range or a setting is unknown.
+            PolicyError: Where a value is out of range.
         """
-        for name, value in unbuilt.items():
-            why = "not built in this version of aiguard" if name in NOT_BUILT else "no such option"
-            msg = f"boundary {self.boundary.name!r}: option `{name}`={shown(value)}: {why}"
-            raise PolicyError(msg)
         if deadline is not None and (type(deadline) not in {int, float} or not 0 < deadline < math.inf):
-            msg = f"boundary {self.boundary.name!r}: option `deadline`={shown(deadline)}: must be seconds above 0"
-            raise PolicyError(msg)
+            raise PolicyError(self._refused("deadline", deadline, "must be seconds above 0"))
+        if priority not in PRIORITIES:
+            raise PolicyError(self._refused("priority", priority, f"must be one of {', '.join(PRIORITIES)}"))
+        try:
+            hash(key)
+        except TypeError:
+            raise PolicyError(self._refused("key", key, "must be hashable")) from None
         view = self._view()
-        view._within = deadline  # noqa: SLF001 - its own class
+        view._options = Options(deadline, PRIORITIES.index(priority), key)  # noqa: SLF001 - its own class
         return view
+
+    def _refused(self, option: str, value: object, reason: str) -> str:
+        return f"boundary {self.boundary.name!r}: option `{option}`={shown(value)}: {reason}"
 
     def _view(self) -> Self:
         view = object.__new__(type(self))
@@ -124,11 +137,11 @@ class GuardedFunction(Guarded[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call it: the component's answer or a rung's. Raises `BoundaryError` where neither is to be had."""
         pipeline = self.boundary._pipelines.get(self._key) or self._pipeline  # noqa: SLF001 - one house
-        return call_sync(pipeline, self._fn, self._bound + args, kwargs, self._within)  # type: ignore[no-any-return]
+        return call_sync(pipeline, self._fn, self._bound + args, kwargs, self._options)  # type: ignore[no-any-return]
 
     def outcome(self, *args: P.args, **kwargs: P.kwargs) -> Outcome[R]:
         """Call it and return what the call ended as; never raises `Exception` for anything the component did."""
-        return outcome_sync(self._pipeline, self._fn, self._bound + args, kwargs, self._within)
+        return outcome_sync(self._pipeline, self._fn, self._bound + args, kwargs, self._options)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> GuardedFunction[P, R]: ...
@@ -146,11 +159,11 @@ class GuardedCoroutineFunction(Guarded[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Call it: the component's answer or a rung's. Raises `BoundaryError` where neither is to be had."""
         pipeline = self.boundary._pipelines.get(self._key) or self._pipeline  # noqa: SLF001 - one house
-        return call_async(pipeline, self._fn, self._bound + args, kwargs, self._within)
+        return call_async(pipeline, self._fn, self._bound + args, kwargs, self._options)
 
     def outcome(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Outcome[R]]:
         """Call it and return what the call ended as; never raises `Exception` for anything the component did."""
-        return outcome_async(self._pipeline, self._fn, self._bound + args, kwargs, self._within)
+        return outcome_async(self._pipeline, self._fn, self._bound + args, kwargs, self._options)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> GuardedCoroutineFunction[P, R]: ...
@@ -178,7 +191,7 @@ class GuardedGeneratorFunction(_GuardedStreamFunction[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> SyncStream[R]:
         """Return the guarded stream; nothing is begun before its first item is asked for."""
         pipeline = self.boundary._pipelines.get(self._key) or self._pipeline  # noqa: SLF001 - one house
-        return SyncStream(pipeline, self._fn, self._bound + args, kwargs, self._within)
+        return SyncStream(pipeline, self._fn, self._bound + args, kwargs, self._options)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> GuardedGeneratorFunction[P, R]: ...
@@ -196,7 +209,7 @@ class GuardedAsyncGeneratorFunction(_GuardedStreamFunction[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncStream[R]:
         """Return the guarded stream; nothing is begun before its first item is asked for."""
         pipeline = self.boundary._pipelines.get(self._key) or self._pipeline  # noqa: SLF001 - one house
-        return AsyncStream(pipeline, self._fn, self._bound + args, kwargs, self._within)
+        return AsyncStream(pipeline, self._fn, self._bound + args, kwargs, self._options)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> GuardedAsyncGeneratorFunction[P, R]: ...

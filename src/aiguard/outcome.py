@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T_co = TypeVar("T_co", covariant=True)
 
 Source = Literal["component", "fallback"]
-Reason = Literal["initial", "retry", "reask"]
+Reason = Literal["initial", "retry", "reask", "hedge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Attempt:
 
     Attributes:
         number: Counted from 1.
-        reason: Why it was made: `"initial"`, `"retry"` (the one before failed) or `"reask"` (its answer was invalid).
+        reason: Why it was made: `"initial"`, `"retry"` (the one before failed), `"reask"` (its answer was
+            invalid) or `"hedge"` (the one before was late).
         failure: Why it failed; `None` if its answer left the boundary.
         started: Seconds from the start of the call to the start of the attempt, queueing included.
         elapsed: Seconds the attempt took, the contract's verdict included.

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 
 class Expired(Exception):  # noqa: N818 - no error
-    """A wait of the runtime reached its moment."""
+    """
+    A wait of the runtime reached its moment.
+
+    Attributes:
+        limit: The clock of a stream that it was, by its setting's name; empty where it was that of the whole.
+    """
+
+    def __init__(self, limit: str = "") -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class Full(Exception):  # noqa: N818 - no error

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.errors import MisuseError
+
+if TYPE_CHECKING:
+    from aiguard.failure import Failure
+
+SURFACED: Final = frozenset({"passthrough", "elements"})
+"""Modes in which items leave before the whole is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """
+    Stands in a stream that broke after its first item, before the items of the rung that goes on (`on_break="rung"`).
+
+    What came before it is the beginning of an answer that has no end; what follows is another answer, whole.
+
+    Attributes:
+        failure: Why it broke.
+        delivered: How many items stand before it.
+        rung: Who goes on.
+    """
+
+    failure: Failure
+    delivered: int
+    rung: str
 
 
 @dataclass(frozen=True, slots=True)

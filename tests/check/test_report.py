@@ -30,7 +30,7 @@ boundaries:
   embed:
     deadline: 1
     breaker: {failure_rate: 50}
-    budget: {}
+    risk: low
     breaker: {}
 """
 
@@ -50,7 +50,7 @@ def test_everything_that_is_wrong_is_told(project: Project) -> None:
         "aiguard.yaml:9:46 invalid triage.fallback[1]",
         "aiguard.yaml:10:3 invalid None",
         "aiguard.yaml:13:15 invalid embed.breaker.failure_rate",
-        "aiguard.yaml:14:5 invalid embed.budget",
+        "aiguard.yaml:14:5 invalid embed.risk",
         "aiguard.yaml:15:5 invalid None",
         "AIGUARD__EMBED__DEADLIN invalid None",
         "AIGUARD__EMBED__DEADLINE invalid None.deadline",

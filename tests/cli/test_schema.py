@@ -36,8 +36,14 @@ boundaries:
       wait: {{wait_exponential: {{multiplier: 100ms, max: 2, exp_base: 2}}}}
       on: [timeout, connection, overloaded]
     reask: 1
-    breaker: {{window: 30s, open_for: 5, open_for_max: 1m30s, probes: 2, concurrent_probes: 1}}
-    bulkhead: {{limit: 16, queue: 32}}
+    breaker: {{window: 30s, open_for: 5, open_for_max: 1m30s, probes: 2, concurrent_probes: 1, slow_call: 700ms}}
+    bulkhead: {{limit: 16, queue: 32, floor: 4, ceiling: 64}}
+    hedge: {{after: 500ms}}
+    idempotent: true
+    budget: {{calls: 600, per: 1m}}
+    retry_budget: {{ratio: 0.1, floor: 1, per: 10s}}
+    key: "{HERE}:question"
+    dependency: provider
     output:
       schema: "{HERE}:Triage"
       name: triage
@@ -63,9 +69,13 @@ boundaries:
       stop: {{stop_after_delay: {{max_delay: 5s}}}}
   stream.v2:
     deadline: 30
-    stream: buffer
+    stream: elements
+    first_item: 2s
+    idle: 500ms
+    on_break: raise
     retry: {{wait: "{HERE}:WAIT", on: "{HERE}:RETRY", stop: stop_never}}
     breaker: null
+    retry_budget: null
     output: {{schema: {{type: object, properties: {{a: {{type: string}}}}, required: [a]}}}}
 """
 
@@ -137,6 +147,14 @@ def test_a_file_of_another_form_is_rejected_by_both(text: str) -> None:
     [
         "deadlin: 2",
         "budget: 3",
+        "budget: {calls: 0}",
+        "hedge: 0.5",
+        "breaker: {metrics_only: maybe}",
+        "idempotent: null",
+        "key: question",
+        "dependency: 3",
+        "on_break: stop",
+        "retry_budget: {ratio: -1}",
         "deadline: -1",
         "deadline: soon",
         "deadline: '1.5'",
@@ -198,7 +216,7 @@ def test_a_file_of_another_form_is_rejected_by_both(text: str) -> None:
         "fallback: [{last_good: {ttl: 1}}]",
         "isolation: process",
         "shape: coroutine",
-        "stream: elements",
+        "stream: items",
         "mode: canary",
         "mode: true",
         "mode: null",
@@ -278,12 +296,21 @@ BLOCKS = st.fixed_dictionaries(
             st.sampled_from([None, {}, 3]),
             st.fixed_dictionaries({}, optional={"failure_rate": NUMBERS, "window": TIMES, "probes": NUMBERS}),
         ),
-        "bulkhead": st.fixed_dictionaries({}, optional={"limit": NUMBERS, "queue": NUMBERS, "size": NUMBERS}),
+        "bulkhead": st.fixed_dictionaries(
+            {}, optional={"limit": NUMBERS, "queue": NUMBERS, "size": NUMBERS, "floor": NUMBERS}
+        ),
+        "hedge": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"after": TIMES})),
+        "budget": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"calls": NUMBERS, "per": TIMES})),
+        "retry_budget": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"ratio": NUMBERS, "floor": NUMBERS})),
+        "key": IMPORTS,
+        "idle": TIMES,
+        "on_break": st.sampled_from(["raise", "rung", "stop", None]),
+        "idempotent": st.sampled_from([True, False, None, "no"]),
         "output": OUTPUTS,
         "fallback": st.one_of(st.none(), st.lists(RUNGS, max_size=3)),
         "fallback_timeout": TIMES,
         "mode": st.sampled_from(["on", "off", "canary", None, True]),
-        "stream": st.sampled_from(["buffer", "passthrough", "elements", None]),
+        "stream": st.sampled_from(["buffer", "passthrough", "elements", "items", None]),
         "shape": st.sampled_from(["sync", "generator", "coroutine", None]),
         "nothing": st.just(1),
     },

@@ -252,8 +252,8 @@ def test_toml_says_the_same() -> None:
     ("block", "position", "words"),
     [
         ("deadlin: 2", (4, 5), ["`deadlin`=2", "did you mean `deadline`?"]),
-        ("hedge: {after: 1}", (4, 5), ["`hedge`", "not built"]),
-        ("breaker: {slow_call: 1}", (4, 15), ["`breaker.slow_call`=1", "not built"]),
+        ("input: {after: 1}", (4, 5), ["`input`", "not built"]),
+        ("breaker: {risk: 1}", (4, 15), ["`breaker.risk`=1", "not built"]),
         ("breaker: {windw: 1}", (4, 15), ["`breaker.windw`=1", "did you mean `window`?"]),
         ("deadline: -1", (4, 5), ["`deadline`=-1", "greater than 0"]),
         ("deadline: .inf", (4, 5), ["`deadline`=inf", "finite"]),

@@ -13,7 +13,7 @@ from aiguard.config.configuration import SECTIONS, Configuration
 from aiguard.config.ladder_form import RUNGS
 from aiguard.config.tenacity_names import ARGUMENTS, MADE_OF
 from aiguard.config.yaml_text import write_yaml
-from aiguard.policy import NOT_BUILT
+from aiguard.settings import NOT_BUILT
 
 HERE = "tests.config.importable"
 VALID = f"""\

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from aiguard import (
     Boundary,
     Breaker,
+    Budget,
     Bulkhead,
     FailureKind,
+    Hedge,
     JsonSchema,
     OutputContract,
     Policy,
     PolicyError,
     Retry,
+    RetryBudget,
     Rung,
     guard,
     last_good,
@@ -76,9 +79,18 @@ def some(**settings: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 retries = (some(attempts=st.integers(1, 100), wait=st.none() | waits, on=kinds) | some(stop=stops, wait=waits)).map(
     lambda given: Retry(**given)
 )
-breakers = some(
-    failure_rate=st.floats(0.01, 1), minimum_calls=st.integers(1, 99), window=seconds, probes=st.integers(1, 9)
+breakers = (
+    some(failure_rate=st.floats(0.01, 1), minimum_calls=st.integers(1, 99), window=seconds, probes=st.integers(1, 9))
+    | some(window_calls=st.integers(10, 999), metrics_only=st.booleans())
+    | st.fixed_dictionaries({"slow_call": seconds}, optional={"slow_rate": st.floats(0.01, 1)})
 ).map(lambda given: Breaker(**given))
+bulkheads = st.one_of(
+    st.builds(Bulkhead, limit=st.integers(1, 999), queue=st.integers(0, 999)),
+    st.builds(Bulkhead, limit=st.integers(5, 9), floor=st.integers(1, 5), ceiling=st.integers(9, 99)),
+)
+retry_budgets = some(ratio=st.floats(0, 100), floor=st.integers(0, 99), per=seconds).map(
+    lambda given: RetryBudget(**given)
+)
 contracts: st.SearchStrategy[Any] = st.one_of(
     st.just(importable.Triage),
     some(
@@ -108,14 +120,32 @@ policies = some(
     retry=st.none() | retries,
     reask=st.integers(0, 10),
     breaker=st.none() | breakers,
-    bulkhead=st.none() | st.builds(Bulkhead, limit=st.integers(1, 99), queue=st.integers(0, 99)),
+    bulkhead=st.none() | bulkheads,
+    hedge=st.none() | some(after=st.floats(1e-9, 1e-4)).map(lambda given: Hedge(**given)),
+    budget=st.none() | st.builds(Budget, calls=st.integers(1, 10**6), per=seconds),
+    retry_budget=st.none() | retry_budgets,
+    key=st.just(importable.question),
+    dependency=st.none() | names,
+    first_item=st.none() | st.floats(1e-9, 1e-4),
+    idle=st.none() | st.floats(1e-9, 1e-4),
     fallback=st.lists(rungs, max_size=4),
     isolation=st.sampled_from(["inline", "thread", None]),
     shape=st.sampled_from(["sync", "async", "generator", "async_generator"]),
     stream=st.sampled_from(["passthrough", "buffer"]),
     mode=st.sampled_from(["on", "off"]),
     contain=st.sampled_from(["all", "known"]),
-).map(lambda given: Policy(**given))
+).map(lambda given: fitting(dict(given)))
+
+
+def fitting(given: dict[str, Any]) -> Policy:
+    """Return the policy that `given` says, without what contradicts the rest."""
+    if given.get("deadline") is not None and given.get("breaker") is not None:
+        slow = given["breaker"].slow_call
+        if slow is not None and slow > given["deadline"]:
+            del given["breaker"]
+    if given.get("stream") == "passthrough" or getattr(given.get("bulkhead"), "most", None) == 1:
+        given.pop("hedge", None)
+    return Policy(**given)
 
 
 def plain(policy: Policy) -> Any:

@@ -172,7 +172,7 @@ class Everything:
         """Nothing is held by anybody."""
         permits, breaker = self.boundary.bulkhead, self.boundary.breaker
         assert (permits.in_flight, permits.queued) == (0, 0)
-        assert breaker._probing == 0
+        assert not breaker._probes
         assert self.boundary.abandoned == 0
         assert self.boundary._state.rung_workers.busy == 0
         assert self.opened == self.closed
@@ -422,7 +422,7 @@ def _interrupted_once(clock: VirtualClock, patience: Interrupted, kind: str, iso
     patience.armed = False
     _wait_for_workers(clock, boundary)
     assert (boundary.bulkhead.in_flight, boundary.bulkhead.queued) == (0, 0)
-    assert boundary.breaker._probing == 0
+    assert not boundary.breaker._probes
     assert boundary.abandoned == 0
     return reached
 

@@ -368,7 +368,7 @@ def test_a_boundary_that_nobody_knows_any_more_is_freed(clock: VirtualClock) -> 
     """A boundary's state dies with it, breaker and bulkhead included."""
     boundary = Boundary("short-lived", deadline=1.0, breaker=Breaker(), bulkhead=Bulkhead(limit=1), isolation="inline")
     assert boundary.call(len, "abc") == 3
-    watched = weakref.ref(boundary._state.breaker)
+    watched = weakref.ref(boundary._state.partition.breaker)
     known = boundary_module._REGISTRY.swap({})
     del boundary, known
     gc.collect()

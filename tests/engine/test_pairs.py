@@ -216,7 +216,7 @@ def test_a_wait_that_is_no_time_is_no_attempt(scenario: Scenario, clock: Virtual
 def test_reasks_and_retries_are_counted_apart(scenario: Scenario) -> None:
     """Two failures and two invalid answers fit three attempts and two further questions."""
     script = [DOWN, "nonsense", DOWN, "nonsense", "7"]
-    harness = scenario(*script, output=int, retry=AT_ONCE, reask=2)
+    harness = scenario(*script, output=int, retry=AT_ONCE, reask=2, retry_budget=None)
     outcome = harness.outcome()
     assert outcome.value == (None if harness.is_stream else 7)  # a stream's items have left already
     assert reasons(outcome) == ["initial", "retry", "reask", "retry", "reask"]

@@ -89,7 +89,9 @@ def test_retries_without_a_wait_let_others_run(clock: VirtualClock) -> None:
     """An async component that fails at once, retried at once, never keeps the loop for itself."""
     turns = 0
 
-    @guard("at-once", deadline=5.0, retry=Retry(attempts=50, wait=lambda _: 0.0), fallback=["floor"])
+    settings: Any = {"retry": Retry(attempts=50, wait=lambda _: 0.0), "retry_budget": None, "fallback": ["floor"]}
+
+    @guard("at-once", deadline=5.0, **settings)
     async def component() -> str:
         raise ConnectionError
 

@@ -11,11 +11,14 @@ from aiguard.errors import error_for
 from aiguard.events import Run
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Expired
+from aiguard.stages.partition import Partition
+from aiguard.stages.retry_budget import RetryTally
+from aiguard.strategies import RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.call import Queue
+    from aiguard.call import Queue, Race
     from aiguard.errors import BoundaryError
     from aiguard.events import Event
     from aiguard.testing import VirtualClock
@@ -76,6 +79,10 @@ class FakeRuntime:
         assert self.waiting is not None, "nobody was to wait"
         self.waiting(queue, call)
 
+    async def race(self, race: Race) -> None:
+        """Run the first alone, to its end."""
+        await race.first(self)
+
     def _run(self, way: str, call: Call, until: float) -> Any:
         self.ran.append((way, until - self.clock.start))
         value = call.fn(*call.args, **call.kwargs)
@@ -116,6 +123,7 @@ def call_for(
     fn: Callable[..., Any] = answer,
     within: float = 10.0,
     ear: Ear | None = None,
+    partition: Partition | None = None,
     **kwargs: Any,
 ) -> Call:
     """Return a call that is over `within` seconds from now."""
@@ -127,7 +135,7 @@ def call_for(
         deadline=now + within,
         clock=clock,
         runtime=FakeRuntime(clock),
-        journal=Journal(now, ear),
+        journal=Journal(now, ear, partition or Partition(None, RetryTally(RetryBudget()))),
         run=Run(),
     )
 

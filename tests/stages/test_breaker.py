@@ -1,30 +1,31 @@
-"""The breaker: against a reference model, as the pybreaker it is, and as a stage alone."""
+"""The breaker: as the pybreaker it is, and as a stage alone; what it decides is its circuit's."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pybreaker
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from aiguard import Breaker, CircuitOpenError, ComponentError, Failure, FailureKind
+from aiguard import BoundaryError, Breaker, CircuitOpenError, ComponentError, Failure, FailureKind
+from aiguard.events import BreakerMoved
+from aiguard.failure import INVALID_OUTPUTS
 from aiguard.stages import breaker as module
-from aiguard.stages.breaker import BreakerStage, CircuitBreaker, Permit, Verdict
-from aiguard.testing import VirtualClock
-from tests.stages.fakes import Rest, call_for, failing, run
+from aiguard.stages.breaker import BreakerStage, CircuitBreaker
+from aiguard.stages.permit import TimedPermit, Verdict
+from tests.stages.fakes import Ear, Rest, call_for, failing, later, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.events import BreakerMoved
+    from aiguard.call import Call
+    from aiguard.testing import VirtualClock
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
+LEASE = 1000.0
+STAGE = BreakerStage(LEASE)
 
 
 class Recorder(pybreaker.CircuitBreakerListener):
@@ -49,429 +50,21 @@ class Recorder(pybreaker.CircuitBreakerListener):
         assert isinstance(cb, pybreaker.CircuitBreaker)
 
 
-# --- the reference model
-
-
-@dataclass
-class Model:
-    """What the breaker must do, written down the long way."""
-
-    policy: Breaker
-    now: float
-    state: str = CLOSED
-    generation: int = 0
-    until: float = 0.0
-    trips: int = 0
-    probing: int = 0
-    probed: int = 0
-    settled: list[tuple[float, bool]] = field(default_factory=list)
-    moves: list[tuple[str, str]] = field(default_factory=list)
-
-    def move(self, state: str) -> None:
-        """Begin a new generation."""
-        if state != self.state:  # closing a closed one by hand forgets, and is no news
-            self.moves.append((self.state, state))
-        self.state = state
-        self.generation += 1
-        self.probing = self.probed = 0
-        self.settled = []
-
-    def trip(self) -> None:
-        """Open, for longer each time in a row."""
-        self.until = self.now + min(self.policy.open_for * 2**self.trips, self.policy.open_for_max)
-        self.trips += 1
-        self.move(OPEN)
-
-    def windows(self) -> list[list[bool]]:
-        """Return what the window may hold: it is exact to one slice."""
-        width = self.policy.window / 10
-        surely = [bad for when, bad in self.settled if when > self.now - self.policy.window + width]
-        perhaps = [bad for when, bad in self.settled if when > self.now - self.policy.window]
-        return [perhaps[cut:] for cut in range(len(perhaps) - len(surely) + 1)]
-
-    def may_trip(self) -> set[bool]:
-        """Return whether the rate is reached, or both answers where it hangs on the slice."""
-        policy = self.policy
-        return {
-            len(calls) >= policy.minimum_calls and sum(calls) > 0 and sum(calls) >= policy.failure_rate * len(calls)
-            for calls in self.windows()
-        }
-
-
-@dataclass
-class Held:
-    """A permit somebody holds."""
-
-    permit: Permit
-    generation: int
-    probe: bool
-
-
-policies = st.builds(
-    Breaker,
-    failure_rate=st.sampled_from([0.25, 0.5, 1.0]),
-    minimum_calls=st.integers(1, 4),
-    window=st.just(10.0),
-    open_for=st.sampled_from([2.0, 5.0]),
-    open_for_max=st.sampled_from([5.0, 16.0, 300.0]),
-    probes=st.integers(1, 3),
-    concurrent_probes=st.integers(1, 4),
-)
-
-
-class BreakerMachine(RuleBasedStateMachine):
-    """Calls begin, end well, badly or for no reason of the component's, time passes, people open and close by hand."""
-
-    @initialize(policy=policies)
-    def declare(self, policy: Breaker) -> None:
-        self.clock = VirtualClock()
-        self.breaker = CircuitBreaker(policy, name="machine", clock=self.clock)
-        self.ear = Recorder()
-        self.breaker.add_listener(self.ear)
-        self.model = Model(policy, self.clock.now())
-        self.held: list[Held] = []
-        self.probing_before = 0
-
-    @rule(seconds=st.sampled_from([0.25, 0.5, 1.0, 2.0, 5.0, 9.0, 10.0, 40.0]))
-    def let_time_pass(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.model.now = self.clock.now()
-
-    @rule()
-    def ask(self) -> None:
-        model = self.model
-        if model.state == OPEN and model.now < model.until:
-            with pytest.raises(CircuitOpenError) as refused:
-                self.breaker.acquire()
-            assert refused.value.retry_after == pytest.approx(model.until - model.now)
-            return
-        if model.state == OPEN:
-            model.move(HALF_OPEN)
-        if model.state == HALF_OPEN and (
-            model.probing >= model.policy.concurrent_probes or model.probing + model.probed >= model.policy.probes
-        ):
-            with pytest.raises(CircuitOpenError) as refused:
-                self.breaker.acquire()
-            assert refused.value.failure.kind is FailureKind.CIRCUIT_OPEN
-            return
-        probe = model.state == HALF_OPEN
-        permit = self.breaker.acquire()
-        model.probing += probe
-        assert permit.probe is probe
-        self.held.append(Held(permit, model.generation, probe))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), verdict=st.sampled_from(Verdict))
-    def settle(self, data: st.DataObject, verdict: Verdict) -> None:
-        held = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        self._settle(held, verdict)
-
-    @precondition(lambda self: len(self.held) > 1)
-    @rule(verdict=st.sampled_from([Verdict.FAILURE, Verdict.SUCCESS]))
-    def settle_all(self, verdict: Verdict) -> None:
-        while self.held:
-            self._settle(self.held.pop(0), verdict)
-
-    def _settle(self, held: Held, verdict: Verdict) -> None:
-        model = self.model
-        self.breaker.settle(held.permit, verdict)
-        if held.generation != model.generation:
-            return  # late: it speaks of a state that is over
-        if held.probe:
-            model.probing -= 1
-            if verdict is Verdict.SUCCESS:
-                model.probed += 1
-                if model.probed == model.policy.probes:
-                    model.trips = 0
-                    model.move(CLOSED)
-            elif verdict is not Verdict.NEUTRAL:
-                model.trip()
-        elif verdict is not Verdict.NEUTRAL:
-            model.settled.append((model.now, verdict is not Verdict.SUCCESS))
-            may = {True} if verdict is Verdict.FATAL else model.may_trip()
-            tripped = self.breaker.current_state == OPEN
-            assert tripped in may
-            if tripped:
-                model.trip()
-
-    @rule(policy=policies, window=st.sampled_from([10.0, 20.0]))
-    def configure(self, policy: Breaker, window: float) -> None:
-        model = self.model
-        if window != model.policy.window:
-            model.settled = []
-        model.policy = policy.model_copy(update={"window": window})
-        self.breaker.configure(model.policy)
-        if model.state == HALF_OPEN and model.probed >= policy.probes:
-            model.trips = 0
-            model.move(CLOSED)
-        self.probing_before = model.probing
-
-    @rule()
-    def open_by_hand(self) -> None:
-        self.breaker.open()
-        self.model.trips = 0
-        self.model.trip()
-
-    @rule()
-    def close_by_hand(self) -> None:
-        self.breaker.close()
-        self.model.trips = 0
-        self.model.move(CLOSED)
-
-    @rule()
-    def half_open_by_hand(self) -> None:
-        self.breaker.half_open()
-        self.model.move(HALF_OPEN)
-
-    @invariant()
-    def it_is_where_the_model_is(self) -> None:
-        model, breaker = self.model, self.breaker
-        assert breaker.current_state == breaker.state.name == model.state
-        assert self.ear.moves == model.moves
-        assert breaker.success_counter == model.probed
-        assert any(breaker.fail_counter == sum(calls) for calls in model.windows()) or model.settled
-
-    @invariant()
-    def probes_are_few(self) -> None:
-        probes = [held for held in self.held if held.probe and held.generation == self.model.generation]
-        policy = self.model.policy
-        self.probing_before = min(self.probing_before, len(probes))  # those that a change of settings found there
-        assert len(probes) == self.model.probing <= max(policy.concurrent_probes, self.probing_before)
-        assert len(probes) + self.model.probed <= max(policy.probes, self.probing_before + self.model.probed)
-
-
-BreakerMachine.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
-TestBreakerMachine = BreakerMachine.TestCase
-
-
-# --- single facts about the engine
-
-
-def test_a_change_of_settings_keeps_state_and_counts(clock: VirtualClock) -> None:
-    """An open breaker stays open as long as it was to be; a closed one goes on counting from where it was."""
-    breaker = breaker_on(clock, minimum_calls=4, open_for=5.0)
-    fail(breaker, 3)
-    breaker.configure(Breaker(minimum_calls=2, open_for=60.0))
-    assert (breaker.current_state, breaker.fail_counter) == (CLOSED, 3)
-    fail(breaker)
-    assert (breaker.current_state, breaker.fail_max, breaker.reset_timeout) == (OPEN, 2, 60.0)
-    breaker.configure(Breaker(minimum_calls=2, open_for=5.0))
-    clock.advance(59.0)
-    with pytest.raises(CircuitOpenError):
-        breaker.acquire()
-    clock.advance(1.0)
-    assert breaker.acquire().probe
-
-
-def test_another_window_begins_empty(clock: VirtualClock) -> None:
-    """Counts of ten slices of one width mean nothing in ten of another."""
-    breaker = breaker_on(clock, minimum_calls=4, window=10.0)
-    fail(breaker, 3)
-    breaker.configure(Breaker(minimum_calls=4, window=20.0))
-    assert breaker.fail_counter == 0
-
-
-def test_fewer_probes_may_be_enough_already(clock: VirtualClock) -> None:
-    """Half-open with two good probes of three, it closes when two are made enough: no probe would come to do it."""
-    breaker = breaker_on(clock, open_for=5.0, probes=3, concurrent_probes=3)
-    ear = Recorder()
-    breaker.add_listener(ear)
-    fail(breaker, 2)
-    clock.advance(5.0)
-    for _ in range(2):
-        breaker.settle(breaker.acquire(), Verdict.SUCCESS)
-    breaker.configure(Breaker(minimum_calls=2, open_for=5.0, probes=2))
-    assert breaker.current_state == CLOSED
-    assert ear.moves[-1] == (HALF_OPEN, CLOSED)
-
-
 def breaker_on(clock: VirtualClock, **policy: Any) -> CircuitBreaker:
     """Return a breaker that opens after two failures of two calls."""
     return CircuitBreaker(Breaker(**({"minimum_calls": 2} | policy)), name="embed", clock=clock)
 
 
-def fail(breaker: CircuitBreaker, times: int = 1) -> None:
-    """Settle so many failed calls."""
-    for _ in range(times):
-        breaker.settle(breaker.acquire(), Verdict.FAILURE)
+def call_through(breaker: CircuitBreaker, clock: VirtualClock, **fields: Any) -> Call:
+    """Return a call whose dependency has this breaker."""
+    call = call_for(clock, **fields)
+    call.journal.partition.breaker = breaker
+    return call
 
 
-def test_interleaved_failures_open_it(clock: VirtualClock) -> None:
-    """Eight failures of ten open it, whatever their order; a count of failures in a row would not."""
-    breaker = breaker_on(clock, minimum_calls=10)
-    for number in range(10):
-        breaker.settle(breaker.acquire(), Verdict.SUCCESS if number % 5 == 4 else Verdict.FAILURE)
-    assert breaker.current_state == OPEN
-
-
-def test_a_success_may_be_the_call_that_makes_the_minimum(clock: VirtualClock) -> None:
-    """The rate is decided after every settled call."""
-    breaker = breaker_on(clock, minimum_calls=4)
-    fail(breaker, 3)
-    assert breaker.current_state == CLOSED
-    breaker.settle(breaker.acquire(), Verdict.SUCCESS)
-    assert breaker.current_state == OPEN
-
-
-def test_a_rate_without_the_minimum_means_nothing(clock: VirtualClock) -> None:
-    """Nine failures of nine leave it closed where ten calls are the minimum."""
-    breaker = breaker_on(clock, minimum_calls=10)
-    fail(breaker, 9)
-    assert (breaker.current_state, breaker.fail_counter) == (CLOSED, 9)
-
-
-def test_old_failures_expire(clock: VirtualClock) -> None:
-    """What is older than the window counts no more."""
-    breaker = breaker_on(clock, minimum_calls=3, window=10.0)
-    fail(breaker, 2)
-    clock.advance(10.0)
-    fail(breaker, 2)
-    assert breaker.current_state == CLOSED
-    fail(breaker)
-    assert breaker.current_state == OPEN
-
-
-def test_one_fatal_failure_opens_it(clock: VirtualClock) -> None:
-    """A proof needs no rate."""
-    breaker = breaker_on(clock, minimum_calls=100)
-    breaker.settle(breaker.acquire(), Verdict.FATAL)
-    assert breaker.current_state == OPEN
-
-
-def test_twenty_callers_are_one_probe(clock: VirtualClock) -> None:
-    """Half-open, one call is let in and the rest are refused at once."""
-    breaker = breaker_on(clock, open_for=5.0)
-    fail(breaker, 2)
-    clock.advance(5.0)
-    assert breaker.acquire().probe
-    for _ in range(19):
-        with pytest.raises(CircuitOpenError) as refused:
-            breaker.acquire()
-        assert refused.value.retry_after is None
-
-
-def test_a_neutral_probe_gives_its_place_back(clock: VirtualClock) -> None:
-    """A cancelled probe says nothing, and the next call probes."""
-    breaker = breaker_on(clock, open_for=5.0, probes=1)
-    fail(breaker, 2)
-    clock.advance(5.0)
-    breaker.settle(breaker.acquire(), Verdict.NEUTRAL)
-    assert breaker.current_state == HALF_OPEN
-    breaker.settle(breaker.acquire(), Verdict.SUCCESS)
-    assert breaker.current_state == CLOSED
-
-
-def test_the_open_time_doubles_up_to_its_maximum(clock: VirtualClock) -> None:
-    """Each failed probe opens it for twice as long, at most `open_for_max`; recovery starts afresh."""
-    breaker = breaker_on(clock, open_for=5.0, open_for_max=30.0, probes=1)
-
-    def wait() -> float:
-        with pytest.raises(CircuitOpenError) as refused:
-            breaker.acquire()
-        assert refused.value.retry_after is not None
-        return refused.value.retry_after
-
-    fail(breaker, 2)
-    waits = [wait()]
-    for _ in range(4):
-        clock.advance(waits[-1])
-        fail(breaker)
-        waits.append(wait())
-    assert waits == pytest.approx([5.0, 10.0, 20.0, 30.0, 30.0])
-    clock.advance(30.0)
-    breaker.settle(breaker.acquire(), Verdict.SUCCESS)
-    fail(breaker, 2)
-    assert wait() == pytest.approx(5.0)
-
-
-def test_two_thousand_failed_probes_overflow_nothing(clock: VirtualClock) -> None:
-    """However long it goes on, the wait stays at its maximum."""
-    breaker = breaker_on(clock, open_for=1.0, open_for_max=10.0)
-    fail(breaker, 2)
-    for _ in range(2000):
-        clock.advance(10.0)
-        fail(breaker)
-    with pytest.raises(CircuitOpenError) as refused:
-        breaker.acquire()
-    assert refused.value.retry_after == pytest.approx(10.0)
-
-
-def test_a_late_failure_changes_nothing(clock: VirtualClock) -> None:
-    """A call that began before the breaker opened does not move its end."""
-    breaker = breaker_on(clock, open_for=5.0)
-    late = breaker.acquire()
-    fail(breaker, 2)
-    clock.advance(4.0)
-    breaker.settle(late, Verdict.FAILURE)
-    clock.advance(1.0)
-    assert breaker.acquire().probe
-
-
-class Overtaken(CircuitBreaker):
-    """Opens, as by another thread, between two reads of its state."""
-
-    armed = False
-
-    def __getattribute__(self, name: str) -> Any:
-        """Read, then be overtaken."""
-        value = super().__getattribute__(name)
-        if name in {"_current", "_permit"} and self.armed:
-            self.armed = False
-            self.open()
-        return value
-
-
-def test_a_call_that_a_trip_overtakes_does_not_prolong_it(clock: VirtualClock) -> None:
-    """Whoever sees `closed` and is overtaken by a trip is refused or holds a permit of the past."""
-    breaker = Overtaken(Breaker(open_for=5.0), name="race", clock=clock)
-    breaker.armed = True
-    clock.advance(1.0)
-    with contextlib.suppress(CircuitOpenError):
-        permit = breaker.acquire()
-        clock.advance(4.0)
-        breaker.settle(permit, Verdict.FATAL)
-    assert breaker.current_state == OPEN
-    clock.advance(5.0)
-    assert breaker.acquire().probe
-
-
-def test_open_by_hand_lasts_its_time(clock: VirtualClock) -> None:
-    """Opened by hand it refuses for `open_for`, then probes."""
-    breaker = breaker_on(clock, open_for=5.0)
-    assert breaker.open() is True
-    clock.advance(4.9)
-    with pytest.raises(CircuitOpenError):
-        breaker.acquire()
-    clock.advance(0.2)
-    assert breaker.acquire().probe
-
-
-def test_a_step_of_the_wall_clock_has_no_effect(clock: VirtualClock) -> None:
-    """Time is monotonic: setting the machine's clock an hour back does not keep it open."""
-    breaker = breaker_on(clock, open_for=5.0)
-    fail(breaker, 2)
-    clock._wall -= 3600.0
-    clock.advance(5.0)
-    assert breaker.acquire().probe
-
-
-def test_threads_hammering_it_keep_its_counts(clock: VirtualClock) -> None:
-    """Eight threads that acquire and settle at once lose no call, and tell of each move once and in order."""
-    breaker = CircuitBreaker(Breaker(failure_rate=1.0, minimum_calls=1000), name="hammered", clock=clock)
-    ear = Recorder()
-    breaker.add_listener(ear)
-
-    def hammer() -> None:
-        for number in range(50):
-            breaker.settle(breaker.acquire(), Verdict.SUCCESS if number % 2 else Verdict.FAILURE)
-
-    threads = [threading.Thread(target=hammer) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert breaker.fail_counter == 200
-    assert not ear.moves
+def go_through(breaker: CircuitBreaker, clock: VirtualClock, ending: Any) -> Any:
+    """Run the stage alone over a call that ends so."""
+    return run(STAGE, Rest(ending), call_through(breaker, clock))
 
 
 # --- as a pybreaker
@@ -492,7 +85,7 @@ def test_it_is_a_pybreaker(clock: VirtualClock) -> None:
     assert issubclass(CircuitOpenError, pybreaker.CircuitBreakerError)
     breaker.open()
     with pytest.raises(pybreaker.CircuitBreakerError):
-        breaker.acquire()
+        breaker.acquire(LEASE)
 
 
 def ours(clock: VirtualClock) -> CircuitBreaker:
@@ -538,12 +131,11 @@ def test_a_guarded_call_is_told_as_pybreaker_tells_it(clock: VirtualClock) -> No
     """Through the stage too, the failure that trips is told before the trip, the success after the recovery."""
     breaker, ear = ours(clock), Recorder()
     breaker.add_listener(ear)
-    stage = BreakerStage(breaker)
     for _ in range(2):
         with pytest.raises(ComponentError):
-            run(stage, Rest(failing(FailureKind.CONNECTION)), call_for(clock))
+            go_through(breaker, clock, failing(FailureKind.CONNECTION))
     clock.advance(1.0)
-    run(stage, Rest("ok"), call_for(clock))
+    go_through(breaker, clock, "ok")
     assert [heard[0] for heard in ear.heard] == [
         "failure",
         "failure",
@@ -596,10 +188,9 @@ def test_a_throwing_listener_stops_nothing(clock: VirtualClock, caplog: pytest.L
     """A trip happens, a call keeps its own answer, the next listener hears, and the log names the class only."""
     breaker, ear = breaker_on(clock), Recorder()
     breaker.add_listeners(Throws(), ear)
-    stage = BreakerStage(breaker)
-    assert run(stage, Rest("ok"), call_for(clock)) == "ok"
+    assert go_through(breaker, clock, "ok") == "ok"
     with pytest.raises(ComponentError):
-        run(stage, Rest(failing(FailureKind.CONNECTION)), call_for(clock))
+        go_through(breaker, clock, failing(FailureKind.CONNECTION))
     assert breaker.current_state == OPEN
     assert ear.moves == [(CLOSED, OPEN)]
     assert "ZeroDivisionError" in caplog.text
@@ -681,10 +272,9 @@ def test_an_excluded_failure_is_neutral(clock: VirtualClock) -> None:
     """Through the stage, the component's own exception is what exclusions are asked about."""
     breaker = breaker_on(clock)
     breaker.add_excluded_exception(KeyError)
-    stage = BreakerStage(breaker)
     for _ in range(5):
         with pytest.raises(ComponentError):
-            run(stage, Rest(failing(FailureKind.UNCLASSIFIED, exception=KeyError())), call_for(clock))
+            go_through(breaker, clock, failing(FailureKind.UNCLASSIFIED, exception=KeyError()))
     assert (breaker.current_state, breaker.fail_counter) == (CLOSED, 0)
 
 
@@ -720,7 +310,7 @@ def test_what_is_no_failure_is_never_counted(clock: VirtualClock, error: type[Ba
     with pytest.raises(error), breaker.calling():
         raise error
     assert breaker.current_state == HALF_OPEN
-    assert breaker.acquire().probe
+    assert breaker.acquire(LEASE).probe
 
 
 def test_no_lock_is_held_during_a_call(clock: VirtualClock) -> None:
@@ -744,6 +334,127 @@ def test_tornado_is_refused(clock: VirtualClock) -> None:
     """`call_async` means Tornado in pybreaker: the error says what to do instead."""
     with pytest.raises(TypeError, match="guard the async function"):
         breaker_on(clock).call_async(lambda: None)
+
+
+def test_an_exclusion_that_fails_excludes_nothing_else(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
+    """The fault of a predicate is its own: it excludes nothing, and the log names its class only."""
+    breaker = breaker_on(clock, minimum_calls=1)
+
+    def raises(_: BaseException) -> bool:
+        raise ZeroDivisionError
+
+    broken: Any = raises  # pybreaker types a predicate as a class
+    breaker.add_excluded_exception(broken)
+    assert breaker.is_system_error(ValueError("SECRET-PROMPT"))
+    assert "ZeroDivisionError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_an_excluded_error_inside_calling_is_neutral(clock: VirtualClock) -> None:
+    """It is no success either, which would calm the breaker, as pybreaker's does."""
+    breaker, ear = breaker_on(clock, probes=1), Recorder()
+    breaker.add_excluded_exception(KeyError)
+    breaker.half_open()
+    breaker.add_listener(ear)
+    with pytest.raises(KeyError), breaker.calling():
+        raise KeyError
+    assert (breaker.current_state, breaker.success_counter, ear.heard) == (HALF_OPEN, 0, [])
+
+
+async def _coroutine() -> None:
+    """Succeed before it has run."""
+
+
+def _generator() -> Any:
+    yield
+
+
+async def _async_generator() -> Any:
+    yield
+
+
+@pytest.mark.parametrize("function", [_coroutine, _generator, _async_generator])
+def test_it_decorates_plain_functions_only(clock: VirtualClock, function: Callable[[], Any]) -> None:
+    """What returns before it has run would always be a success: pybreaker counts it as one."""
+    with pytest.raises(TypeError, match="guards plain functions only"):
+        breaker_on(clock)(function)
+
+
+def test_without_telemetry_a_move_is_told_to_listeners_alone(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place for telemetry may be empty."""
+    monkeypatch.setattr(module, "moved", None)
+    breaker, ear = breaker_on(clock), Recorder()
+    breaker.add_listener(ear)
+    breaker.open()
+    assert ear.moves == [(CLOSED, OPEN)]
+
+
+def test_used_directly_it_counts_slow_blocks(clock: VirtualClock) -> None:
+    """A block inside `calling` is timed from its beginning."""
+    breaker = breaker_on(clock, minimum_calls=10, slow_call=2.0)
+    for seconds in (1.9, 2.0, 3.0):
+        with breaker.calling():
+            clock.advance(seconds)
+    assert breaker.slow_counter == 2
+
+
+def test_a_probe_used_directly_is_given_up_after_the_longest_open_time(clock: VirtualClock) -> None:
+    """No deadline ends it: the next probe must not wait for ever."""
+    breaker = breaker_on(clock, probes=1, open_for=5.0, open_for_max=40.0)
+    breaker.half_open()
+    with breaker.calling():
+        clock.advance(39.9)
+        with pytest.raises(CircuitOpenError), breaker.calling():
+            pytest.fail("never entered")
+        clock.advance(0.1)
+        with breaker.calling():
+            pass
+        assert breaker.current_state == CLOSED
+
+
+def test_what_is_set_shows_where_pybreaker_has_it(clock: VirtualClock) -> None:
+    """`fail_max`, `reset_timeout` and `success_threshold` follow the settings, after a change too."""
+    breaker = breaker_on(clock, minimum_calls=7, open_for=8.0, probes=2)
+    assert (breaker.fail_max, breaker.reset_timeout, breaker.success_threshold) == (7, 8.0, 2)
+    breaker.configure(Breaker(minimum_calls=3, open_for=9.0, probes=4))
+    assert (breaker.fail_max, breaker.reset_timeout, breaker.success_threshold) == (3, 9.0, 4)
+
+
+def test_the_time_of_the_trip_is_kept_as_pybreaker_keeps_it(clock: VirtualClock) -> None:
+    """Its storage mirrors state and moment, for whoever looks there."""
+    breaker = breaker_on(clock)
+    breaker.open()
+    assert breaker._state_storage.state == OPEN
+    opened = breaker._state_storage.opened_at
+    assert opened is not None
+    assert opened.timestamp() == clock.wall()
+    clock.advance(10.0)
+    breaker.close()
+    assert (breaker._state_storage.state, breaker._state_storage.opened_at) == (CLOSED, opened)
+
+
+def test_the_breaker_of_another_key_has_its_own_health(clock: VirtualClock) -> None:
+    """Settings, listeners and exclusions are shared, given before or after; counts and state are not."""
+    breaker, ear, late = breaker_on(clock), Recorder(), Recorder()
+    breaker.add_listener(ear)
+    breaker.configure(Breaker(minimum_calls=3))
+    other = breaker.sibling("embed[b]")
+    other.add_listener(late)
+    breaker.add_excluded_exception(KeyError)
+    assert (other.name, other.fail_max, other.is_closed) == ("embed[b]", 3, True)
+    assert breaker.listeners == other.listeners == (ear, late)
+    assert not other.is_system_error(KeyError())
+    for _ in range(2):
+        other.settle(other.acquire(LEASE), Verdict.FAILURE)
+    assert (breaker.fail_counter, other.fail_counter) == (0, 2)
+    breaker.configure(Breaker(minimum_calls=50))
+    other.settle(other.acquire(LEASE), Verdict.FAILURE)
+    assert (breaker.is_closed, other.is_closed) == (True, False)
+    assert late.moves == [(CLOSED, OPEN)]
+    assert isinstance(other.state, pybreaker.CircuitOpenState)
+    assert isinstance(breaker.state, pybreaker.CircuitClosedState)
 
 
 # --- the stage
@@ -795,9 +506,9 @@ def test_the_table_knows_every_kind() -> None:
 @pytest.mark.parametrize("kind", FailureKind)
 def test_the_verdict_on_every_kind(clock: VirtualClock, kind: FailureKind, shortened: bool) -> None:  # noqa: FBT001 - a parameter
     """Each kind settles the breaker as the architecture's table says."""
-    stage = BreakerStage(breaker_on(clock))
     expected = Verdict.NEUTRAL if kind in NEUTRAL_KINDS else Verdict.FATAL if kind in FATAL_KINDS else Verdict.FAILURE
-    assert stage.verdict_on(Failure(kind, "component", "…"), shortened=shortened) is expected
+    failure = Failure(kind, "component", "…")
+    assert STAGE.verdict_on(breaker_on(clock), failure, shortened=shortened) is expected
 
 
 @pytest.mark.parametrize(
@@ -817,43 +528,68 @@ def test_a_timeout_that_only_the_caller_caused_is_neutral(
 ) -> None:
     """A caller's shorter deadline says nothing of the component; our own clocks and its own do."""
     failure = Failure(FailureKind.TIMEOUT, stage, "…")
-    assert BreakerStage(breaker_on(clock)).verdict_on(failure, shortened=shortened) is expected
+    assert STAGE.verdict_on(breaker_on(clock), failure, shortened=shortened) is expected
 
 
 def test_the_stage_knows_whose_deadline_it_was(clock: VirtualClock) -> None:
     """The call says whether a caller shortened it."""
-    stage = BreakerStage(breaker_on(clock, minimum_calls=1))
-    call = call_for(clock)
+    breaker = breaker_on(clock, minimum_calls=1)
+    call = call_through(breaker, clock)
     call.journal.shortened = True
     with pytest.raises(ComponentError):
-        run(stage, Rest(failing(FailureKind.TIMEOUT, stage="deadline")), call)
-    assert stage.breaker.current_state == CLOSED
+        run(STAGE, Rest(failing(FailureKind.TIMEOUT, stage="deadline")), call)
+    assert breaker.current_state == CLOSED
     with pytest.raises(ComponentError):
-        run(stage, Rest(failing(FailureKind.TIMEOUT, stage="deadline")), call_for(clock))
-    assert stage.breaker.current_state == OPEN
+        go_through(breaker, clock, failing(FailureKind.TIMEOUT, stage="deadline"))
+    assert breaker.current_state == OPEN
 
 
 def test_a_server_that_says_when_to_come_back_is_answering(clock: VirtualClock) -> None:
     """`overloaded` with a `Retry-After` is a cooldown, without one a failure."""
-    stage = BreakerStage(breaker_on(clock))
-    assert stage.verdict_on(Failure(FailureKind.OVERLOADED, "component", "…"), shortened=False) is Verdict.FAILURE
+    breaker = breaker_on(clock)
+    plain = Failure(FailureKind.OVERLOADED, "component", "…")
+    assert STAGE.verdict_on(breaker, plain, shortened=False) is Verdict.FAILURE
     told = Failure(FailureKind.OVERLOADED, "component", "…", 3.0)
-    assert stage.verdict_on(told, shortened=False) is Verdict.NEUTRAL
+    assert STAGE.verdict_on(breaker, told, shortened=False) is Verdict.NEUTRAL
+
+
+@pytest.mark.parametrize("kind", sorted(INVALID_OUTPUTS))
+def test_an_invalid_item_of_a_stream_is_an_answer(clock: VirtualClock, kind: FailureKind) -> None:
+    """Found inside the breaker, by the pull, it is what an invalid answer is that is found outside: a success."""
+    failure = Failure(kind, "output", "…")
+    assert STAGE.verdict_on(breaker_on(clock), failure, shortened=False) is Verdict.SUCCESS
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+@pytest.mark.parametrize("half", [False, True], ids=["closed", "half-open"])
+def test_every_kind_through_the_stage(clock: VirtualClock, kind: FailureKind, half: bool) -> None:  # noqa: FBT001 - a parameter
+    """Fatal kinds open at once, counted ones count, of a probe too; the caller's faults leave everything as it was."""
+    breaker = breaker_on(clock, minimum_calls=100, probes=1)
+    if half:
+        breaker.half_open()
+    before = breaker.current_state
+    with pytest.raises(BoundaryError):
+        go_through(breaker, clock, failing(kind))
+    fatal, counted = kind in FATAL_KINDS, kind in COUNTED_KINDS
+    assert breaker.current_state == (OPEN if fatal or (counted and half) else before)
+    assert breaker.fail_counter == (1 if counted and not half else 0)
+    if half and not fatal and not counted:
+        go_through(breaker, clock, "ok")
+        assert breaker.current_state == CLOSED
 
 
 def test_the_stage_settles_every_ending(clock: VirtualClock) -> None:
     """An answer is a success, a counted failure a failure, everything else neutral: no probe is ever kept."""
     breaker = breaker_on(clock, minimum_calls=1000, concurrent_probes=1, probes=100)
-    stage = BreakerStage(breaker)
     breaker.half_open()
     for ending in (failing(FailureKind.HALTED), KeyboardInterrupt(), GeneratorExit(), TypeError("misuse")):
         with pytest.raises(type(ending)):
-            run(stage, Rest(ending), call_for(clock))
+            go_through(breaker, clock, ending)
         assert breaker.current_state == HALF_OPEN
-    assert run(stage, Rest("ok"), call_for(clock)) == "ok"
+    assert go_through(breaker, clock, "ok") == "ok"
     assert breaker.success_counter == 1
     with pytest.raises(ComponentError):
-        run(stage, Rest(failing(FailureKind.CONNECTION)), call_for(clock))
+        go_through(breaker, clock, failing(FailureKind.CONNECTION))
     assert breaker.current_state == OPEN
 
 
@@ -863,7 +599,7 @@ def test_an_open_breaker_does_not_run_the_component(clock: VirtualClock) -> None
     breaker.open()
     rest = Rest("never")
     with pytest.raises(CircuitOpenError) as refused:
-        run(BreakerStage(breaker), rest, call_for(clock))
+        run(STAGE, rest, call_through(breaker, clock))
     assert not rest.calls
     assert refused.value.retry_after == pytest.approx(15.0)
     assert refused.value.failure.stage == "breaker"
@@ -871,9 +607,100 @@ def test_an_open_breaker_does_not_run_the_component(clock: VirtualClock) -> None
 
 def test_the_original_error_is_kept_at_the_trip(clock: VirtualClock) -> None:
     """The call that opens the breaker raises what it raised; pybreaker replaces it by default."""
-    stage = BreakerStage(breaker_on(clock, minimum_calls=1))
+    breaker = breaker_on(clock, minimum_calls=1)
     error = failing(FailureKind.CONNECTION)
     with pytest.raises(ComponentError) as caught:
-        run(stage, Rest(error), call_for(clock))
+        go_through(breaker, clock, error)
     assert caught.value is error
-    assert stage.breaker.current_state == OPEN
+    assert breaker.current_state == OPEN
+
+
+def test_the_attempt_is_given_the_watch_where_there_is_one(clock: VirtualClock) -> None:
+    """Where slow calls count, and for a probe, `run.timed` hears when the component begins; else there is nobody."""
+    breaker = breaker_on(clock)
+    for policy, timed in ((Breaker(), False), (Breaker(slow_call=2.0), True)):
+        breaker.configure(policy)
+        call = call_through(breaker, clock)
+        run(STAGE, Rest("ok"), call)
+        assert isinstance(call.run.timed, TimedPermit) is timed
+    breaker.half_open()
+    probe = call_through(breaker, clock)
+    run(STAGE, Rest("ok"), probe)
+    assert isinstance(probe.run.timed, TimedPermit)
+    assert probe.run.timed.probe
+
+
+def test_the_stage_times_what_its_attempt_begins(clock: VirtualClock) -> None:
+    """A call that takes as long as `slow_call` from its beginning is slow, and one that fails then is both."""
+    breaker = breaker_on(clock, minimum_calls=10, slow_call=2.0)
+
+    def begins(seconds: float, then: Any) -> Callable[[Call], Any]:
+        def attempt(call: Call) -> Any:
+            clock.advance(5.0)  # in the queue
+            assert call.run.timed is not None
+            call.run.timed.began(clock.now())
+            return later(clock, seconds, then)()
+
+        return attempt
+
+    go_through(breaker, clock, begins(1.9, "ok"))
+    assert (breaker.fail_counter, breaker.slow_counter) == (0, 0)
+    go_through(breaker, clock, begins(2.0, "ok"))
+    assert (breaker.fail_counter, breaker.slow_counter) == (0, 1)
+    with pytest.raises(ComponentError):
+        go_through(breaker, clock, begins(2.0, failing(FailureKind.CONNECTION)))
+    assert (breaker.fail_counter, breaker.slow_counter) == (1, 2)
+
+
+def test_the_stage_lends_a_probe_for_its_lease(clock: VirtualClock) -> None:
+    """A call that is still under way after it has lost its place to the next."""
+    breaker = breaker_on(clock, probes=1)
+    breaker.half_open()
+    stage = BreakerStage(4.0)
+
+    def hangs(_: Call) -> Any:
+        clock.advance(3.9)
+        with pytest.raises(CircuitOpenError):
+            run(stage, Rest("never"), call_through(breaker, clock))
+        clock.advance(0.1)
+        assert run(stage, Rest("ok"), call_through(breaker, clock)) == "ok"
+        assert breaker.current_state == CLOSED
+        return failing(FailureKind.AUTH)
+
+    with pytest.raises(ComponentError):
+        run(stage, Rest(hangs), call_through(breaker, clock))
+    assert breaker.current_state == CLOSED
+
+
+def test_a_call_hears_of_the_move_that_it_made(clock: VirtualClock) -> None:
+    """By its failure, by its success, and where it only found those that hang: that one is refused."""
+    breaker = breaker_on(clock, minimum_calls=1, slow_call=2.0, probes=1, open_for=5.0)
+
+    def heard(ending: Any) -> list[tuple[str, str, str]]:
+        ear = Ear()
+        with contextlib.suppress(BoundaryError):
+            run(STAGE, Rest(ending), call_through(breaker, clock, ear=ear))
+        return [(event.breaker, event.before, event.after) for event in ear.events if isinstance(event, BreakerMoved)]
+
+    assert heard("ok") == []
+    assert heard(failing(FailureKind.CONNECTION)) == [("embed", CLOSED, OPEN)]
+    assert heard("refused") == []
+    clock.advance(5.0)
+    assert heard("ok") == [("embed", OPEN, CLOSED)]
+    permit = breaker.acquire(LEASE)
+    assert isinstance(permit, TimedPermit)
+    permit.began(clock.now())
+    clock.advance(2.0)
+    assert heard("refused") == [("embed", CLOSED, OPEN)]
+
+
+def test_that_only_watches_tells_of_what_it_would_do(clock: VirtualClock) -> None:
+    """Listeners hear its moves and every call, and every call reaches the component."""
+    breaker, ear = breaker_on(clock, metrics_only=True), Recorder()
+    breaker.add_listener(ear)
+    for _ in range(4):
+        with pytest.raises(ComponentError):
+            go_through(breaker, clock, failing(FailureKind.CONNECTION))
+    assert go_through(breaker, clock, "ok") == "ok"
+    assert ear.moves == [(CLOSED, OPEN)]
+    assert [heard[0] for heard in ear.heard] == [*["failure"] * 2, "state_change", *["failure"] * 2, "success"]

@@ -10,10 +10,12 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiguard import BoundaryError, DeadlineExceededError, Failure, FailureKind, PolicyError, Retry
-from aiguard.events import Retrying, RunEnded
+from aiguard import BoundaryError, DeadlineExceededError, Failure, FailureKind, PolicyError, Retry, RetryBudget
+from aiguard.events import RetryBudgetExhausted, Retrying, RunEnded
 from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, RETRIED_BY_DEFAULT
-from aiguard.stages.retry import RetryStage, full_jitter
+from aiguard.stages.partition import Partition
+from aiguard.stages.retry import RetryStage, after_pause, full_jitter
+from aiguard.stages.retry_budget import RetryTally
 from tests.stages.fakes import Ear, Rest, call_for, failing, run, runtime_of
 
 if TYPE_CHECKING:
@@ -134,14 +136,66 @@ def test_waits_are_drawn_from_the_calls_clock(clock: VirtualClock) -> None:
 
 
 def test_a_servers_wish_is_a_floor(clock: VirtualClock) -> None:
-    """`Retry-After` is waited for, and no less than the jitter where that is longer."""
+    """`Retry-After` is waited for and a jitter over it: not everybody comes back at the same moment."""
     call = call_for(clock)
     run(RetryStage(Retry(attempts=2), 0), attempts(down(FailureKind.RATE_LIMITED, retry_after=3.0), "ok"), call)
-    assert runtime_of(call).slept == [3.0]
-    call = call_for(clock)
-    stage = RetryStage(Retry(attempts=2, wait=tenacity.wait_fixed(1.5)), 0)
-    run(stage, attempts(down(FailureKind.RATE_LIMITED, retry_after=1.0), "ok"), call)
-    assert runtime_of(call).slept == [1.5]
+    twin = type(clock)()
+    assert runtime_of(call).slept == [3.0 + full_jitter(1, twin.random())]
+    assert runtime_of(call).slept != [3.0]
+
+
+@pytest.mark.parametrize(
+    ("floor", "failures", "chance", "left", "expected"),
+    [
+        (3.0, 1, 0.0, 10.0, 3.0),
+        (3.0, 1, 0.5, 10.0, 3.05),
+        (3.0, 2, 0.5, 10.0, 3.1),
+        (3.0, 9, 0.5, 10.0, 4.0),  # as long as any jitter gets
+        (3.0, 9, 0.5, 5.0, 4.0),  # what is left holds the longest jitter exactly
+        (3.0, 9, 0.5, 4.0, 3.5),  # one second of room: half of it
+        (3.0, 9, 0.25, 3.4, 3.1),
+        (3.0, 9, 0.5, 3.0, 4.0),  # not even the floor fits: nothing to shrink for
+        (3.0, 9, 0.5, 2.0, 4.0),
+        (3.0, 9, 0.5, -1.0, 4.0),
+    ],
+)
+def test_the_jitter_over_a_floor_shrinks_to_what_fits(
+    floor: float, failures: int, chance: float, left: float, expected: float
+) -> None:
+    """It is drawn from 0 to its usual cap, or to the end of the time where that comes first and the floor fits."""
+    assert after_pause(floor, failures, chance, left) == pytest.approx(expected)
+
+
+@given(st.floats(0.001, 3600), st.integers(1, 200), st.floats(0, 0.999), st.floats(0, 7200))
+def test_a_floor_that_fits_is_waited_for_in_time(floor: float, failures: int, chance: float, left: float) -> None:
+    """Never less than the floor, never past the end where the floor is not."""
+    delay = after_pause(floor, failures, chance, left)
+    assert floor <= delay <= floor + 2.0
+    assert left - floor < 1e-6 or delay < left
+
+
+@pytest.mark.parametrize(
+    ("wait", "retry_after", "within", "expected"),
+    [
+        (1.5, 1.0, 10.0, [1.5]),  # the policy's own is longer than any jitter over the floor
+        (0.2, 1.0, 10.0, [1.05]),
+        (0.2, None, 10.0, [0.2]),
+        (0.2, 0.0, 10.0, [0.2]),
+        (0.2, 1.0, 1.04, [1.02]),  # the jitter shrinks
+        (0.2, 1.0, 1.0, []),  # the floor does not fit
+        (1.5, 1.0, 1.5, []),  # the policy's own wait never shrinks
+    ],
+)
+def test_a_wait_of_ones_own_is_held_to_the_floor(
+    clock: VirtualClock, wait: float, retry_after: float | None, within: float, expected: list[float]
+) -> None:
+    """Tenacity's `wait` holds unless the server's wish, with its jitter, is longer."""
+    call = call_for(clock, within=within)
+    clock.random = lambda: 0.5  # type: ignore[method-assign]
+    stage = RetryStage(Retry(attempts=2, wait=tenacity.wait_fixed(wait)), 0)
+    with contextlib.suppress(BoundaryError):
+        run(stage, attempts(down(FailureKind.RATE_LIMITED, retry_after=retry_after), "ok"), call)
+    assert runtime_of(call).slept == pytest.approx(expected)
 
 
 def test_nobody_sleeps_past_the_deadline(clock: VirtualClock) -> None:
@@ -178,7 +232,7 @@ def test_reasks_and_retries_are_counted_apart(clock: VirtualClock) -> None:
     """An invalid answer spends no retry, a failure no reask."""
     rest = attempts(down(FailureKind.EMPTY_OUTPUT), down(), down(FailureKind.EMPTY_OUTPUT), down(), "ok")
     call = call_for(clock)
-    assert run(RetryStage(Retry(attempts=3), 2), rest, call) == "ok"
+    assert run(RetryStage(Retry(attempts=3), 2, budgeted=False), rest, call) == "ok"
     assert [made.reason for made in call.journal.runs] == ["initial", "reask", "retry", "reask", "retry"]
     assert [made.number for made in call.journal.runs] == [1, 2, 3, 4, 5]
 
@@ -239,6 +293,217 @@ def test_listeners_hear_of_each_further_attempt(clock: VirtualClock) -> None:
         (3, "reask", 0.0, FailureKind.EMPTY_OUTPUT),
     ]
     assert len([event for event in ear.events if isinstance(event, RunEnded)]) == 3
+
+
+# --- a component that must not be asked twice
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_what_may_have_begun_is_not_repeated(clock: VirtualClock, kind: FailureKind) -> None:
+    """`idempotent=False`: tried again is only what the component itself refused to begin."""
+    rest = attempts(down(kind), "ok")
+    with contextlib.suppress(BoundaryError):
+        run(RetryStage(Retry(attempts=2), 0, idempotent=False), rest, call_for(clock))
+    assert len(rest.calls) == (2 if kind in {"rate_limited", "overloaded"} else 1)
+
+
+def test_of_what_may_be_repeated_only_what_was_named_is(clock: VirtualClock) -> None:
+    """A narrower `on` stays narrower."""
+    stage = RetryStage(Retry(attempts=2, on=frozenset({FailureKind.OVERLOADED})), 0, idempotent=False)
+    rest = attempts(down(FailureKind.RATE_LIMITED), "ok")
+    with pytest.raises(BoundaryError):
+        run(stage, rest, call_for(clock))
+    assert len(rest.calls) == 1
+
+
+# --- a pause that somebody else asked for
+
+
+def cooling(left: float | None) -> BoundaryError:
+    """Return what a call is turned away with that came into a pause."""
+    return failing(FailureKind.COOLING_DOWN, stage="cooldown", retry_after=left)
+
+
+def test_a_pause_is_waited_out(clock: VirtualClock) -> None:
+    """The call goes on once it is over, with a jitter, as if the component itself had asked for it."""
+    call, rest = call_for(clock), Rest(cooling(3.0), started("ok"))
+    assert run(RetryStage(Retry(), 0), rest, call) == "ok"
+    twin = type(clock)()
+    assert runtime_of(call).slept == [3.0 + full_jitter(1, twin.random())]
+    assert [(made.number, made.reason) for made in call.journal.runs] == [(1, "initial")]
+    assert call.journal.tries == 1
+
+
+def test_a_wait_for_a_pause_counts_no_attempt(clock: VirtualClock) -> None:
+    """However often it happens, before the first attempt, between two, or after what would be the last."""
+    call = call_for(clock)
+    rest = Rest(cooling(1.0), cooling(1.0), started(down()), cooling(1.0), cooling(0.5), started("ok"))
+    assert run(RetryStage(Retry(attempts=2), 0), rest, call) == "ok"
+    assert [(made.number, made.reason) for made in call.journal.runs] == [(1, "initial"), (2, "retry")]
+    assert len(runtime_of(call).slept) == 5
+
+
+def test_listeners_hear_what_the_pause_holds_up(clock: VirtualClock) -> None:
+    """The number and the reason are those of the attempt that waits."""
+    ear = Ear()
+    rest = Rest(cooling(1.0), started(down()), cooling(2.0), started("ok"))
+    run(RetryStage(Retry(wait=lambda _: 0.5), 0), rest, call_for(clock, ear=ear))
+    told = [event for event in ear.events if isinstance(event, Retrying)]
+    assert [(event.number, event.reason, event.failure.kind.value) for event in told] == [
+        (1, "initial", "cooling_down"),
+        (2, "retry", "connection"),
+        (2, "retry", "cooling_down"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("retry", "idempotent", "waited"),
+    [
+        (Retry(), True, True),
+        (Retry(), False, True),  # nothing was begun
+        (Retry(attempts=1), True, True),  # no attempt was made, so there is still one
+        (None, True, False),
+        (Retry(on={"rate_limited"}), True, True),  # type: ignore[arg-type]
+        (Retry(on={"connection"}), True, False),  # type: ignore[arg-type]
+        (Retry(on={"overloaded"}), False, False),  # type: ignore[arg-type]
+        (Retry(on=tenacity.retry_always), True, False),  # it knows exceptions, and there is none
+        (Retry(stop=tenacity.stop_after_attempt(1)), True, True),
+    ],
+)
+def test_who_waits_a_pause_out(clock: VirtualClock, retry: Retry | None, idempotent: bool, waited: bool) -> None:  # noqa: FBT001 - parameters
+    """Who would wait for "too many requests"; anybody else's call goes to the ladder at once."""
+    call, rest = call_for(clock), Rest(cooling(1.0), started("ok"))
+    with contextlib.suppress(BoundaryError):
+        run(RetryStage(retry, 0, idempotent=idempotent), rest, call)
+    assert len(rest.calls) == (2 if waited else 1)
+    assert bool(runtime_of(call).slept) is waited
+
+
+@pytest.mark.parametrize(("left", "waited"), [(1.99, True), (2.0, False), (2.5, False), (None, False)])
+def test_a_pause_that_does_not_fit_goes_to_the_ladder_at_once(
+    clock: VirtualClock,
+    left: float | None,
+    waited: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """No time is spent on what cannot succeed."""
+    call, rest = call_for(clock, within=2.0), Rest(cooling(left), started("ok"))
+    with contextlib.suppress(BoundaryError):
+        run(RetryStage(Retry(), 0), rest, call)
+    assert len(rest.calls) == (2 if waited else 1)
+    assert (clock.elapsed > 0) is waited
+    assert clock.elapsed < 2.0
+
+
+def test_a_pause_inside_the_component_is_not_waited_for(clock: VirtualClock) -> None:
+    """A nested boundary turned the call away: its rejection is an attempt of this one, and is not tried again."""
+    rest = attempts(failing(FailureKind.COOLING_DOWN, retry_after=1.0), "ok")
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(), 0), rest, call_for(clock))
+    assert len(rest.calls) == 1
+
+
+# --- the retry budget
+
+
+def nothing_to_spend() -> Partition:
+    """Return what calls share that may not try again."""
+    return Partition(None, RetryTally(RetryBudget(ratio=0, floor=0)))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(down(), "retry"), (failing(FailureKind.EMPTY_OUTPUT, stage="output"), "reask")]
+)
+def test_where_the_budget_is_spent_the_original_error_leaves(
+    clock: VirtualClock, error: BoundaryError, reason: str
+) -> None:
+    """At once, with a word to whoever reads it; listeners hear of it too."""
+    ear = Ear()
+    call, rest = call_for(clock, ear=ear, partition=nothing_to_spend()), attempts(error, "ok")
+    with pytest.raises(BoundaryError) as caught:
+        run(RetryStage(Retry(), 1), rest, call)
+    assert caught.value is error
+    assert len(rest.calls) == 1
+    assert clock.elapsed == 0.0
+    assert "retry_budget" in " ".join(caught.value.__notes__)
+    assert [event.reason for event in ear.events if isinstance(event, RetryBudgetExhausted)] == [reason]
+    assert not [event for event in ear.events if isinstance(event, Retrying)]
+
+
+def test_an_error_that_nobody_would_try_again_says_nothing_of_a_budget(clock: VirtualClock) -> None:
+    """The budget is asked last: only where everything else is for another attempt."""
+    for error, within in ((down(FailureKind.AUTH), 10.0), (down(retry_after=3.0), 2.0)):
+        partition = nothing_to_spend()
+        with pytest.raises(BoundaryError) as caught:
+            run(RetryStage(Retry(), 0), attempts(error), call_for(clock, within=within, partition=partition))
+        assert not hasattr(caught.value, "__notes__")
+
+
+def test_retries_and_reasks_spend_the_same_budget(clock: VirtualClock) -> None:
+    """One of each is two."""
+    partition = Partition(None, RetryTally(RetryBudget(ratio=0, floor=2)))
+    rest = attempts(down(), failing(FailureKind.EMPTY_OUTPUT), down(), "never")
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(attempts=9), 9), rest, call_for(clock, partition=partition))
+    assert len(rest.calls) == 3
+
+
+def test_who_has_no_budget_is_never_refused(clock: VirtualClock) -> None:
+    """`retry_budget=None`: attempts are limited by the call's own policy alone."""
+    rest = attempts(*[down()] * 9, "ok")
+    stage = RetryStage(Retry(attempts=10), 0, budgeted=False)
+    assert run(stage, rest, call_for(clock, within=1000.0, partition=nothing_to_spend())) == "ok"
+
+
+def test_a_wait_for_a_pause_spends_nothing(clock: VirtualClock) -> None:
+    """No attempt is added by it."""
+    rest = Rest(cooling(1.0), cooling(1.0), started("ok"))
+    assert run(RetryStage(Retry(), 0), rest, call_for(clock, partition=nothing_to_spend())) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("stage", "counted"),
+    [
+        (RetryStage(Retry(), 0), True),
+        (RetryStage(None, 1), True),
+        (RetryStage(None, 0, shared=True), True),
+        (RetryStage(None, 0), False),  # nobody is there to spend what it would add
+        (RetryStage(Retry(), 0, budgeted=False), False),
+        (RetryStage(None, 0, budgeted=False, shared=True), False),
+    ],
+)
+def test_calls_are_counted_where_somebody_may_spend(
+    clock: VirtualClock,
+    stage: RetryStage,
+    counted: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Once a call, whatever becomes of it: ten calls at a tenth are one further attempt."""
+    partition = Partition(None, RetryTally(RetryBudget(ratio=0.1, floor=0)))
+    for _ in range(9):
+        run(stage, attempts("ok"), call_for(clock, partition=partition))
+    assert not partition.retries.spend(clock.now())
+    run(stage, attempts("ok"), call_for(clock, partition=partition))
+    assert partition.retries.spend(clock.now()) is counted
+
+
+def test_a_run_that_the_hedge_wrote_down_is_not_written_again(clock: VirtualClock) -> None:
+    """Neither where it succeeded nor where it failed; numbers go on after the hedge's own."""
+
+    def hedged(then: Any) -> Callable[[Call], Any]:
+        def step(call: Call) -> Any:
+            call.run.started = clock.now()
+            call.run.closed = True
+            call.journal.tries += 1
+            return then
+
+        return step
+
+    ear = Ear()
+    call = call_for(clock, ear=ear)
+    rest = Rest(hedged(down()), hedged("ok"))
+    assert run(RetryStage(Retry(), 0), rest, call) == "ok"
+    assert not call.journal.runs
+    assert not [event for event in ear.events if isinstance(event, RunEnded)]
+    assert [made.run.number for made in rest.calls] == [1, 3]
 
 
 # --- tenacity
@@ -333,6 +598,15 @@ def test_a_stop_that_looks_at_the_coming_wait_sees_it(clock: VirtualClock) -> No
     assert clock.elapsed == 2.0
 
 
+def test_the_coming_wait_that_a_stop_sees_is_the_servers_where_that_is_longer(clock: VirtualClock) -> None:
+    """What would really be waited is what counts, not what the policy alone would have waited."""
+    rest = attempts(down(FailureKind.RATE_LIMITED, retry_after=3.0))
+    stop = tenacity.stop_before_delay(2.5)
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(stop=stop, wait=tenacity.wait_fixed(1)), 0), rest, call_for(clock))
+    assert len(rest.calls) == 1
+
+
 def test_stop_and_attempts_contradict_each_other() -> None:
     """One of them decides, so giving both is refused."""
     with pytest.raises(PolicyError, match="contradict"):
@@ -395,6 +669,20 @@ def test_no_predicate_makes_an_interrupt_retried(clock: VirtualClock, ending: Ba
     with pytest.raises(type(ending)):
         run(RetryStage(Retry(on=tenacity.retry_if_not_exception_type(KeyError)), 0), rest, call_for(clock))
     assert len(rest.calls) == 1
+
+
+@pytest.mark.parametrize("name", ["wait", "stop", "on"])
+def test_a_policy_whose_objects_fail_tries_nothing_again(clock: VirtualClock, name: str) -> None:
+    """The component's error leaves, and not the one of the policy's own object."""
+
+    def broken(_: Any) -> Any:
+        raise ZeroDivisionError
+
+    error = down()
+    settings: dict[str, Any] = {name: broken}
+    with pytest.raises(BoundaryError) as caught:
+        run(RetryStage(Retry(**settings), 0), attempts(error, "ok"), call_for(clock))
+    assert caught.value is error
 
 
 def test_the_default_set_is_the_table() -> None:

@@ -9,7 +9,7 @@ from aiguard.stages.retry import full_jitter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aiguard.policy import Retry
+    from aiguard.strategies import Retry
 
 
 def attempts_of(retry: Retry | None) -> int | None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from aiguard.boundary import Boundary, boundaries
 from aiguard.config.configuration import Configuration, in_circles, in_order
 from aiguard.config.text import no_pause
+from aiguard.engine.dependency import conflicts
 from aiguard.engine.revision import rehearse
 from aiguard.errors import PolicyError
 from aiguard.overrides import IN_FORCE
 from aiguard.policy import Policy
 from aiguard.problem import Position, Problem, nearest
 from aiguard.rung import BoundaryRung, Rung
+from aiguard.settings import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +74,7 @@ def _revised(
     if not problems:
         policies = {boundary.name: boundary.policy for boundary in declared}
         policies |= {boundary.name: revision.policy for boundary, revision in revised}
-        problems = _circles(configuration, policies)
+        problems = _circles(configuration, policies) + _conflicts(configuration, policies)
     if problems:
         raise PolicyError(*in_order(problems))
     return revised
@@ -96,7 +98,7 @@ def rehearsed(configuration: Configuration, name: str) -> tuple[Problem, ...]:
     except PolicyError as error:
         # what is missing, the code may say
         placed = configuration.placed(name, error).problems
-        return tuple(problem for problem in placed if problem.reason != "required")
+        return tuple(problem for problem in placed if not problem.reason.startswith(REQUIRED))
     return ()
 
 
@@ -105,6 +107,12 @@ def _circles(configuration: Configuration, policies: dict[str, Policy]) -> list[
     falls = {name: others for name, policy in policies.items() if (others := _others(policy))}
     refused = PolicyError(Problem("falls back to itself, by way of other boundaries", setting="fallback"))
     return [problem for name in in_circles(falls) for problem in configuration.placed(name, refused).problems]
+
+
+def _conflicts(configuration: Configuration, policies: dict[str, Policy]) -> list[Problem]:
+    """Return what boundaries of the same dependency say differently of it."""
+    found = conflicts(policies).items()
+    return [one for name, said in found for one in configuration.placed(name, PolicyError(*said)).problems]
 
 
 def _others(policy: Policy) -> list[str]:

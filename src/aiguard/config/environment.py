@@ -9,8 +9,9 @@ from aiguard.config.block import EMPTY, Block
 from aiguard.config.layers import laid
 from aiguard.config.reading import BlockReader, settings_of
 from aiguard.config.yaml_text import read_yaml
-from aiguard.policy import NOT_BUILT, unknown
+from aiguard.policy import Policy
 from aiguard.problem import Position, Problem, shown
+from aiguard.settings import NOT_BUILT, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def _why(ways: list[tuple[str, str]]) -> str:
     setting = ways[0][1]
     if setting in NOT_BUILT:
         return f"`{setting}`: not built in this version of aiguard"
-    return f"`{setting}`: {unknown(setting)}"
+    return f"`{setting}`: {unknown(setting, Policy)}"
 
 
 _SETTINGS: Final = settings_of()

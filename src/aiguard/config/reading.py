@@ -13,8 +13,9 @@ from aiguard.config.ladder_form import read_ladder
 from aiguard.config.reader import REFUSED, Reader
 from aiguard.config.strategy_form import read_kinds, read_stop, read_wait
 from aiguard.errors import PolicyError
-from aiguard.policy import SECONDS, Policy, unknown
+from aiguard.policy import Policy
 from aiguard.problem import Problem
+from aiguard.settings import REQUIRED, SECONDS, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ FORMS: Final[Mapping[str, Callable[[Reader, Node, str], Any]]] = {
     "wait": read_wait,
     "stop": read_stop,
     "on": read_kinds,
+    "key": Reader.function,
 }
 """The settings whose form in a file is their own."""
 
@@ -89,7 +91,7 @@ class BlockReader(Reader):
             Policy(**settings)
         except PolicyError as error:
             for problem in error.problems:
-                if problem.reason != "required":
+                if not problem.reason.startswith(REQUIRED):
                     position = Block({}, self.positions).position(problem.setting) or self.positions.get("")
                     placed = Problem(problem.reason, self.boundary, problem.setting, problem.value, position)
                     self.problems.append(placed)

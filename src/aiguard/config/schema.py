@@ -180,4 +180,5 @@ _SPECIAL: Final[dict[str, Fragment]] = {
     "wait": {"$ref": "#/$defs/Wait"},
     "stop": {"$ref": "#/$defs/Stop"},
     "on": {"anyOf": [_KINDS, _REF_IMPORT]},
+    "key": _REF_IMPORT,
 }

@@ -126,5 +126,6 @@ _FORMS: Final[Mapping[str, Callable[[_Writer, Any, str], Any]]] = {
     "wait": _Writer._strategy,  # noqa: SLF001 - same file
     "stop": _Writer._strategy,  # noqa: SLF001 - same file
     "on": _Writer._kinds,  # noqa: SLF001 - same file
+    "key": _Writer._path,  # noqa: SLF001 - same file
 }
 """The settings whose form in a file is their own."""

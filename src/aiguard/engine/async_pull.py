@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiguard.call import logger
 from aiguard.classification import class_name
-from aiguard.deadline import publish, withdraw
-from aiguard.engine.pulls import CLOSING_GRACE, Consumer, Pull, caught, refuse_second
+from aiguard.deadline import earliest, publish, withdraw
+from aiguard.engine.clocks import NO_CLOCKS, Clocks
+from aiguard.engine.pulls import CLOSING_GRACE, ClockedPull, Consumer, caught, refuse_second
 from aiguard.engine.runtime import given_up
 from aiguard.engine.timers import NO_TASK, Watch, current_task, running_timers
 from aiguard.errors import MisuseError
@@ -43,7 +44,7 @@ class _Reminder:
         return pull.due(now) if pull is not None else None
 
 
-class AsyncPull(Pull):
+class AsyncPull(ClockedPull):
     """
     Pulls on the loop that the stream began on.
 
@@ -64,8 +65,8 @@ class AsyncPull(Pull):
         "done",
     )
 
-    def __init__(self, source: AsyncIterator[Any], call: Call, until: float) -> None:
-        super().__init__(source, call, until)
+    def __init__(self, source: AsyncIterator[Any], call: Call, until: float, clocks: Clocks = NO_CLOCKS) -> None:
+        super().__init__(source, call, until, clocks)
         self._next: Any = source.__anext__
         self._timers = running_timers(self._clock)
         self._loop = self._timers.loop
@@ -76,7 +77,7 @@ class AsyncPull(Pull):
         self._armed = False
         self.done = False
 
-    async def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901 - one frame an item
+    async def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901, PLR0912, PLR0915 - one frame an item
         """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
         if self.began is not None:
             refuse_second("asynchronous generator")
@@ -85,16 +86,19 @@ class AsyncPull(Pull):
             raise MisuseError(NO_TASK)
         now = self._now
         left = self._left
+        limit = self._most
+        if left < limit:  # noqa: PLR1730 - `min` is a call: it would double what the clocks cost an item
+            limit = left
         self._task = task
         self._cancelling = task.cancelling()
         self.began = began = now()
-        if not self._armed and left < math.inf:  # a rung's items are there already: they need no timer
+        if not self._armed and limit < math.inf:  # a rung's items are there already: they need no timer
             self._armed = True
-            self._timers.add(began + left, _Reminder(self))
+            self._timers.add(began + min(limit, self._idle), _Reminder(self))
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = publish((began + left, self._clock))
+            token = publish((earliest(began + limit, self._clock), self._clock))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:
@@ -103,20 +107,26 @@ class AsyncPull(Pull):
                 if scope is not None:
                     scope.leave(scope_token)
                 withdraw(token)
-            self._left = left = left - (now() - began)
-            if left < 0 or self._watch is not None:
-                raise Expired  # noqa: TRY301 - to the pipeline, as everything else
+            took = now() - began
+            if took > limit or self._watch is not None:
+                raise self._late()  # noqa: TRY301 - to the pipeline, as everything else
+            self._left = left - took
+            if self._fresh:
+                self._answered()
             if stream.judge is not None:
                 item = stream.judge(item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
             self.began = self._task = None
-            self._journal.delivered += 1
+            self.tally.delivered += 1
             return item
         self.began = self._task = None
         if self._watch is not None and issubclass(type(error), Exception | asyncio.CancelledError):
             error = given_up(self._watch)
+            if type(error) is Expired:
+                error = self._late()
+        self._left = left - (now() - began)
         try:
             return await stream.resumed(error)
         finally:
@@ -131,9 +141,9 @@ class AsyncPull(Pull):
         if began is None or task is None:
             self._armed = False  # the next pull arms it again
             return None
-        moment = began + self._left
+        moment = began + min(self._left, self._most)
         if now < moment:
-            return moment
+            return min(moment, now + self._idle)  # what follows the first item may have less time
         self._watch = watch = Watch(task, self._cancelling)
         return watch.due(now)
 
@@ -144,7 +154,7 @@ class AsyncPull(Pull):
             self._armed = False
             self._timers.drop()
         self.source = self._next = self._task = None
-        del self._call, self._journal, self._scope
+        del self._call, self.tally, self._scope
 
     async def close(self) -> None:
         """Close the source; its cleanup may await, for a while."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiguard.engine.door import OPEN_DOOR
 from aiguard.errors import BoundaryError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiguard.call import Call
+    from aiguard.call import Call, Options
     from aiguard.engine.pipeline import Pipeline
     from aiguard.outcome import Outcome
 
@@ -31,9 +32,14 @@ def step(chain: Awaitable[T]) -> T:
     raise RuntimeError(msg)
 
 
-def call_sync(pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None) -> Any:
+def call_sync(pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None) -> Any:
     """Return the value of one call or raise what leaves the boundary."""
-    call = pipeline.open(fn, args, kwargs, within)
+    door = pipeline.door
+    if door is not None and (options is None or options.key is None):
+        answer = door.answer()
+        if answer is not OPEN_DOOR:
+            return answer
+    call = pipeline.open(fn, args, kwargs, options)
     try:
         answer = step(pipeline.chain(call))
     except BoundaryError as error:
@@ -53,10 +59,10 @@ def call_sync(pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kw
 
 
 def outcome_sync(
-    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None
+    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None
 ) -> Outcome[Any]:
     """Return what one call ended as; nothing that the component did is raised."""
-    call = pipeline.open(fn, args, kwargs, within)
+    call = pipeline.open(fn, args, kwargs, options)
     try:
         answer = step(pipeline.chain(call))
     except BoundaryError as error:
@@ -69,10 +75,15 @@ def outcome_sync(
 
 
 async def call_async(
-    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None
+    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None
 ) -> Any:
     """Return the value of one call or raise what leaves the boundary."""
-    call = pipeline.open(fn, args, kwargs, within)
+    door = pipeline.door
+    if door is not None and (options is None or options.key is None):
+        answer = door.answer()
+        if answer is not OPEN_DOOR:
+            return answer
+    call = pipeline.open(fn, args, kwargs, options)
     try:
         answer = await pipeline.chain(call)
     except BoundaryError as error:
@@ -92,10 +103,10 @@ async def call_async(
 
 
 async def outcome_async(
-    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None
+    pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None
 ) -> Outcome[Any]:
     """Return what one call ended as; nothing that the component did is raised."""
-    call = pipeline.open(fn, args, kwargs, within)
+    call = pipeline.open(fn, args, kwargs, options)
     try:
         answer = await pipeline.chain(call)
     except BoundaryError as error:

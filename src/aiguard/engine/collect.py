@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
+from aiguard.engine.clocks import NO_CLOCKS, Clocks, Pace
+from aiguard.engine.runtime import given_up
+from aiguard.engine.timers import Timers, Watch, current_task, running_timers
 from aiguard.failure import FailureKind
+from aiguard.signals import Expired
 from aiguard.stream import Buffered, async_iterated, iterated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 
 class _Size:
@@ -32,15 +37,58 @@ class _Size:
                 raise Breach(FailureKind.OUTPUT_TOO_LARGE, "the stream is larger than `max_bytes` allows")
 
 
-def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buffered]:
-    """Return `fn` as a function that gives its whole stream."""
+class _Whole:
+    """
+    A generator function as a function of its whole stream, with the name and the signature of the generator.
 
-    def whole(*args: Any, **kwargs: Any) -> Buffered:
+    Args:
+        fn: The generator function.
+        max_bytes: How much text is collected.
+        clocks: What its items may take.
+        pace: Those clocks already running, where somebody else waits for the collection.
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any], max_bytes: int | None, clocks: Clocks = NO_CLOCKS, pace: Pace | None = None
+    ) -> None:
+        self.__wrapped__ = fn
+        self.__qualname__ = getattr(fn, "__qualname__", type(fn).__qualname__)
+        self._fn = fn
+        self._max_bytes = max_bytes
+        self.clocks = clocks
+        self._pace = pace
+
+    def _begun(self) -> Pace | None:
+        """Return the clocks of an attempt that begins now, within the deadline that its runtime has published."""
+        if self.clocks is NO_CLOCKS:
+            return None
+        pace = self._pace
+        if pace is None:
+            frame = deadline.current.get()
+            assert frame is not None  # noqa: S101 - for the type checker: every runtime has published one
+            until, clock = frame
+            pace = Pace(self.clocks, clock.now(), until, clock)
+        pace.begin()
+        return pace
+
+
+class Collected(_Whole):
+    """A generator function as a plain one."""
+
+    def at(self, pace: Pace) -> Collected:
+        """Return the same, for somebody who waits for it by `pace`."""
+        return Collected(self._fn, self._max_bytes, self.clocks, pace)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Buffered:
+        """Return the whole stream. Raises `Expired` where an item came too late, `Breach` where there is too much."""
         items: list[Any] = []
-        size = _Size(max_bytes)
-        source = iterated(fn(*args, **kwargs))
+        size = _Size(self._max_bytes)
+        pace = self._begun()
+        source = iterated(self._fn(*args, **kwargs))
         try:
             for item in source:
+                if pace is not None:
+                    pace.step()
                 size.add(item)
                 items.append(item)
         finally:
@@ -52,19 +100,39 @@ def collect(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Buff
                     _log_cleanup(error)
         return Buffered(items)
 
-    return _as(whole, fn)
 
+class CollectedAsync(_Whole):
+    """An async generator function as a coroutine function."""
 
-def collect_async(fn: Callable[..., Any], max_bytes: int | None) -> Callable[..., Coroutine[Any, Any, Buffered]]:
-    """Return `fn` as an async function that gives its whole stream."""
+    async def __call__(self, *args: Any, **kwargs: Any) -> Buffered:
+        """Return the whole stream. Raises `Expired` where an item is too late, `Breach` where there is too much."""
+        pace = self._begun()
+        if pace is None:
+            return await self._collect(args, kwargs, None)
+        timers = running_timers(pace.clock)
+        watch = _PacedWatch(timers, pace)
+        timers.add(watch.look(), watch)
+        try:
+            whole = await self._collect(args, kwargs, pace)
+        except (Exception, asyncio.CancelledError):
+            if watch.cancelled:
+                raise watch.given_up() from None
+            raise
+        finally:
+            timers.end(watch)
+        if watch.cancelled:
+            raise watch.given_up()
+        return whole
 
-    async def whole(*args: Any, **kwargs: Any) -> Buffered:
+    async def _collect(self, args: tuple[Any, ...], kwargs: dict[str, Any], pace: Pace | None) -> Buffered:
         items: list[Any] = []
-        size = _Size(max_bytes)
-        result = fn(*args, **kwargs)
+        size = _Size(self._max_bytes)
+        result = self._fn(*args, **kwargs)
         source = async_iterated(await result if inspect.isawaitable(result) else result)
         try:
             async for item in source:
+                if pace is not None:
+                    pace.step()
                 size.add(item)
                 items.append(item)
         finally:
@@ -78,15 +146,28 @@ def collect_async(fn: Callable[..., Any], max_bytes: int | None) -> Callable[...
                     _log_cleanup(error)
         return Buffered(items)
 
-    return _as(whole, fn)
 
+class _PacedWatch(Watch):
+    """Cancels the task that collects once an item is late."""
 
-def _as(whole: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `whole` with the signature and the name of `fn`, so that arguments are held against those."""
-    shown: Any = partial(whole)  # has no code of its own: a TypeError is not taken for one that `fn` raised
-    shown.__wrapped__ = fn
-    shown.__qualname__ = getattr(fn, "__qualname__", type(fn).__qualname__)
-    return shown  # type: ignore[no-any-return]
+    def __init__(self, timers: Timers, pace: Pace) -> None:
+        task = current_task(timers.loop)
+        assert task is not None  # noqa: S101 - for the type checker: the runtime that awaits this has looked
+        super().__init__(task, task.cancelling())
+        self._pace = pace
+
+    def look(self) -> float:
+        """Return when to look for the first time."""
+        return self._pace.look(self._pace.clock.now())
+
+    def due(self, now: float) -> float | None:
+        """Look again later while there is time; else cancel the task."""
+        return self._pace.look(now) if now < self._pace.moment and not self.cancelled else super().due(now)
+
+    def given_up(self) -> BaseException:
+        """Return what ends the collection: the caller's own cancellation goes first."""
+        error = given_up(self)
+        return Expired(self._pace.limit) if type(error) is Expired else error
 
 
 def _log_cleanup(error: Exception) -> None:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.contract.breach import Breach
 from aiguard.contract.rebuild import maker_of
-from aiguard.engine.collect import collect, collect_async
+from aiguard.engine.clocks import NO_CLOCKS, Clocks
+from aiguard.engine.collect import Collected, CollectedAsync
 from aiguard.engine.shape import Shape, shape_of
 from aiguard.errors import PolicyError
 from aiguard.problem import Problem, shown
 from aiguard.rung import LastGood, Rung
 from aiguard.stages.fallback import Step, Way
 from aiguard.stages.last_good import Memory
-from aiguard.stream import Buffered, items_of
+from aiguard.stream import SURFACED, Buffered, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,8 +78,8 @@ def _step(
 
 def _last_good(memory: Memory, policy: Policy, shape: Shape, component: Callable[..., Any] | None) -> Step:
     by = memory.rung.by
-    if shape.is_stream and policy.stream == "passthrough":
-        raise _Unfit('of a passthrough stream no whole answer is ever held: declare `stream="buffer"`')
+    if shape.is_stream and policy.stream in SURFACED:
+        raise _Unfit(f'of a stream in {policy.stream!r} no whole answer is ever held: declare `stream="buffer"`')
     if shape_of(by) is not Shape.SYNC or hasattr(by, "boundary"):
         raise _Unfit("`last_good.by` must be a plain function: not async, no generator, not guarded")
     _check_takes(by, component)
@@ -90,9 +91,9 @@ def _way(rung: Rung, own: Shape, policy: Policy, shape: Shape) -> Way:
         raise _Unfit("an async rung cannot answer for a sync component")
     if own.is_stream and own is not shape:
         raise _Unfit(f"a rung that streams must have the component's shape, {shape.value}")
-    if own.is_async or (own.is_stream and policy.stream == "passthrough"):
-        if own is Shape.ASYNC and shape is Shape.ASYNC_GENERATOR and policy.stream == "passthrough":
-            raise _Unfit("for a passthrough stream a rung is an async generator, a plain function or a value")
+    if own.is_async or (own.is_stream and policy.stream in SURFACED):
+        if own is Shape.ASYNC and shape is Shape.ASYNC_GENERATOR and policy.stream in SURFACED:
+            raise _Unfit(f"for a stream in {policy.stream!r} a rung is an async generator, a plain function or a value")
         return Way.INVOKE
     return Way.INLINE if rung.inline or (policy.isolation == "inline" and not shape.is_async) else Way.OFFLOAD
 
@@ -109,7 +110,7 @@ def _maker(value: Any, policy: Policy, shape: Shape, judge: Judge[Any] | None) -
     if judge is None:
         return _copier(value)
     try:
-        if shape.is_stream and policy.stream == "passthrough":
+        if shape.is_stream and policy.stream in SURFACED:
             makers = [judge.rebuilder(item) for item in items_of(value)]
             return lambda: [make() for make in makers]
         if shape.is_stream:
@@ -129,9 +130,12 @@ def _copier(value: Any) -> Callable[[], Any]:
     raise _Unfit(f"cannot be copied for each use ({reason}): give a function that makes one")
 
 
-def collected(fn: Callable[..., Any], shape: Shape, max_bytes: int | None) -> Callable[..., Any]:
-    """Return `fn`, a generator function of `shape`, as a plain one that gives the whole stream, within `max_bytes`."""
-    return collect_async(fn, max_bytes) if shape is Shape.ASYNC_GENERATOR else collect(fn, max_bytes)
+def collected(
+    fn: Callable[..., Any], shape: Shape, max_bytes: int | None, clocks: Clocks = NO_CLOCKS
+) -> Callable[..., Any]:
+    """Return `fn`, a generator function of `shape`, as one that gives the whole stream, within `max_bytes`."""
+    whole = CollectedAsync if shape is Shape.ASYNC_GENERATOR else Collected
+    return whole(fn, max_bytes, clocks)
 
 
 def _wants_failure(rung: Callable[..., Any], component: Callable[..., Any] | None) -> bool:

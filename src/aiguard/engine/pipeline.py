@@ -1,19 +1,24 @@
 """
 The one fixed order.
 
-    call ▶ fallback ▶ gate ▶ deadline ▶ retry ▶ output ▶ breaker ▶ bulkhead ▶ attempt ▶ component
+    call ▶ fallback ▶ gate ▶ deadline ▶ retry ▶ hedge ▶ output ▶ cooldown ▶ budget ▶ breaker ▶ bulkhead ▶ attempt
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aiguard.call import Call, Journal, Proceed, Stage
+from aiguard.call import Call, Journal, Proceed, Stage, logger
+from aiguard.classification import class_name
 from aiguard.deadline import earliest
+from aiguard.engine.clocks import NO_CLOCKS, clocks_of
+from aiguard.engine.door import Door
+from aiguard.engine.elements import elements_of
 from aiguard.engine.ladder import collected, steps_of
+from aiguard.engine.race import RacingTasks, RacingThreads
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, ThreadRuntime
-from aiguard.engine.stream_runtimes import AsyncStreamRuntime, InlineStreamRuntime, ThreadStreamRuntime
+from aiguard.engine.stream_runtimes import ThreadBufferRuntime, surfacing
 from aiguard.errors import BoundaryError, PolicyError, RejectedError, StreamInterruptedError
 from aiguard.events import Run
 from aiguard.failure import Failure, FailureKind
@@ -21,10 +26,13 @@ from aiguard.outcome import Attempt, Outcome
 from aiguard.problem import Problem, shown
 from aiguard.stages.attempt import AttemptStage
 from aiguard.stages.breaker import BreakerStage
+from aiguard.stages.budget import BudgetStage
 from aiguard.stages.bulkhead import BulkheadStage
+from aiguard.stages.cooldown import CooldownStage
 from aiguard.stages.deadline import DeadlineStage
 from aiguard.stages.fallback import FallbackStage, Form
 from aiguard.stages.gate import GateStage
+from aiguard.stages.hedge import HedgeStage
 from aiguard.stages.output import OutputStage
 from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
@@ -32,12 +40,13 @@ from aiguard.telemetry import events, names
 from aiguard.telemetry.spans import CallTrace, open_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
-    from aiguard.call import Runtime
+    from aiguard.call import Options, Runtime
     from aiguard.engine.shape import Shape
     from aiguard.engine.state import State
     from aiguard.policy import Policy
+    from aiguard.stages.partition import Partition
 
 
 def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judged: bool) -> list[Stage]:
@@ -46,13 +55,27 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
         fallback,
         GateStage(state.switch),
         DeadlineStage(),
-        RetryStage(policy.retry, policy.reask),
+        RetryStage(
+            policy.retry,
+            policy.reask,
+            budgeted=policy.retry_budget is not None,
+            idempotent=policy.idempotent,
+            shared=policy.hedge is not None or policy.dependency is not None,
+        ),
+        HedgeStage(policy.hedge, state.latencies, budgeted=policy.retry_budget is not None) if policy.hedge else None,
         OutputStage(state.judge) if state.judge is not None and judged else None,
-        BreakerStage(state.breaker) if state.breaker is not None else None,
+        CooldownStage(),
+        BudgetStage(state.ledger) if state.ledger is not None else None,
+        BreakerStage(lease_of(policy)) if policy.breaker is not None else None,
         BulkheadStage(state.permits) if state.permits is not None else None,
         AttemptStage(state.name, policy.attempt_timeout, state.contract or ""),
     ]
     return [stage for stage in stages if stage is not None]
+
+
+def lease_of(policy: Policy) -> float:
+    """Return the seconds after which a probe that was never heard of again is given to the next."""
+    return (policy.attempt_timeout or policy.deadline or 0.0) + LEASE_MARGIN
 
 
 def chained(stages: list[Stage]) -> Proceed:
@@ -63,19 +86,39 @@ def chained(stages: list[Stage]) -> Proceed:
     return proceed  # type: ignore[no-any-return]
 
 
+LEASE_MARGIN: Final = 1.0
+"""Seconds that a probe may take beyond its own clock: to be cancelled, and to be told of."""
+
+
 class Pipeline:
     """
     One boundary's policy made ready for functions of one shape.
 
     Attributes:
         chain: The stages, linked.
+        door: The short way out for calls that an open breaker turns away, where there is one.
         shape: The shape it serves.
         form: Whether a value leaves, or a stream, held back or not.
+        item_judge: What each item must pass that leaves as it came; `None` where nothing has to.
         name: The boundary's name.
         state: What its calls share.
     """
 
-    __slots__ = ("_contain_all", "_deadline", "chain", "form", "name", "runtime", "shape", "state")
+    __slots__ = (
+        "_clocks",
+        "_contain_all",
+        "_deadline",
+        "_key",
+        "_told",
+        "chain",
+        "door",
+        "form",
+        "item_judge",
+        "name",
+        "runtime",
+        "shape",
+        "state",
+    )
 
     def __init__(self, policy: Policy, state: State, shape: Shape, component: Callable[..., Any] | None) -> None:
         if policy.deadline is None:
@@ -86,25 +129,61 @@ class Pipeline:
         self.form = _form(state.name, policy, shape)
         self._deadline = policy.deadline
         self._contain_all = policy.contain == "all"
-        self.runtime = _runtime(policy, state, shape, self.form)
-        steps = steps_of(state.name, policy, shape, state.judge, component, memories=state.memories)
-        fallback = FallbackStage(steps, state.judge, policy.fallback_timeout, self.form) if steps else None
-        self.chain = chained(order(policy, state, fallback, judged=self.form is not Form.PASSTHROUGH))
+        self._key = policy.key
+        self._told = False
+        self._clocks = clocks = clocks_of(policy)
+        elements = elements_of(state.name, policy) if self.form is Form.ELEMENTS else None
+        judge = state.judge if elements is None else elements.item
+        self.item_judge = judge if self.form.is_surfaced else None
+        if self.form.is_surfaced:
+            self.runtime: Runtime = surfacing(policy, state, shape, clocks, elements)
+        else:
+            self.runtime = _runtime(policy, state, shape, self.form)
+        steps = steps_of(state.name, policy, shape, judge, component, memories=state.memories)
+        goes_on = policy.on_break == "rung"
+        fallback = FallbackStage(steps, judge, policy.fallback_timeout, self.form, goes_on=goes_on) if steps else None
+        self.door = Door.of(policy, state, self.form, steps)
+        self.chain = chained(order(policy, state, fallback, judged=not self.form.is_surfaced))
 
     def open(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], within: float | None = None
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: Options | None = None
     ) -> Call:
-        """Begin a call of `fn`, over `within` seconds at most."""
-        clock = self.state.clock
+        """Begin a call of `fn`."""
+        state = self.state
+        clock = state.clock
         begun = clock.now()
         own = begun + self._deadline
-        moment = earliest(own if within is None else min(own, begun + within), clock)
-        journal = Journal(begun, open_trace(self.state.span_name, self.state.attributes))
+        if options is None:
+            partition = state.partition if self._key is None else self._partition(args, kwargs)
+            moment = earliest(own, clock)
+            journal = Journal(begun, open_trace(state.span_name, state.attributes), partition)
+        else:
+            keyed = self._key is not None or options.key is not None
+            partition = self._partition(args, kwargs, options.key) if keyed else state.partition
+            moment = earliest(own if options.deadline is None else min(own, begun + options.deadline), clock)
+            journal = Journal(begun, open_trace(state.span_name, state.attributes), partition)
+            journal.priority = options.priority
         if moment < own:
             journal.shortened = True
         if self.form is Form.BUFFER:
-            fn = collected(fn, self.shape, self.state.max_bytes)
+            fn = collected(fn, self.shape, self.state.max_bytes, self._clocks)
         return Call(fn, args, kwargs, moment, clock, self.runtime, journal, Run())
+
+    def _partition(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Hashable = None) -> Partition:
+        """Return what the calls with the same key share; where there is none to be had, what those without one do."""
+        try:
+            if key is None and self._key is not None:
+                key = self._key(*args, **kwargs)
+            return self.state.dependency.of(key)
+        except Exception as error:  # noqa: BLE001 - the fault of `key` must not become the caller's
+            if not self._told:
+                self._told = True
+                logger.warning(
+                    "boundary %r: `key` gave nothing to tell calls apart by, they are taken for one: %s",
+                    self.name,
+                    class_name(error),
+                )
+            return self.state.partition
 
     def answered(self, call: Call) -> None:
         """End a call whose value left the boundary."""
@@ -208,25 +287,40 @@ def _interrupted(error: BoundaryError, delivered: int) -> StreamInterruptedError
 
 
 def _form(name: str, policy: Policy, shape: Shape) -> Form:
+    if shape.is_async and policy.isolation == "thread":
+        raise PolicyError(Problem("an async function runs on its event loop", name, "isolation", "'thread'"))
     if not shape.is_stream:
-        if policy.stream is not None:
-            reason = "the function is no generator; see `shape`"
-            raise PolicyError(Problem(reason, name, "stream", shown(policy.stream)))
+        reason = "the function is no generator; see `shape`"
+        on_break = policy.on_break if policy.on_break != "raise" else None
+        of_streams: dict[str, object] = {"stream": policy.stream, "first_item": policy.first_item, "idle": policy.idle}
+        of_streams["on_break"] = on_break
+        problems = [
+            Problem(reason, name, setting, shown(value)) for setting, value in of_streams.items() if value is not None
+        ]
+        if problems:
+            raise PolicyError(*problems)
         return Form.VALUE
     if policy.stream is None:
-        raise PolicyError(Problem("required for a generator: 'passthrough' or 'buffer'", name, "stream"))
+        reason = "required for a generator: 'passthrough', 'buffer' or 'elements'"
+        raise PolicyError(Problem(reason, name, "stream"))
+    if policy.hedge is not None and not shape.is_async and clocks_of(policy) is not NO_CLOCKS:
+        setting, value = ("first_item", policy.first_item) if policy.idle is None else ("idle", policy.idle)
+        reason = "contradicts `hedge` where a sync function runs in threads: nobody watches the items of two attempts"
+        raise PolicyError(Problem(reason, name, setting, shown(value)))
     return Form(policy.stream)
 
 
 def _runtime(policy: Policy, state: State, shape: Shape, form: Form) -> Runtime:
-    streams = form is Form.PASSTHROUGH
     if shape.is_async:
-        if policy.isolation == "thread":
-            reason = "an async function runs on its event loop"
-            raise PolicyError(Problem(reason, state.name, "isolation", "'thread'"))
-        return AsyncStreamRuntime(state.rung_workers) if streams else AsyncRuntime(state.rung_workers)
+        if policy.hedge is not None:
+            return RacingTasks(state.rung_workers)
+        return AsyncRuntime(state.rung_workers)
     if policy.isolation == "inline":
-        kind = InlineStreamRuntime if streams else BlockingRuntime
-        return kind(state.rung_workers, state.patience)
-    threaded = ThreadStreamRuntime if streams else ThreadRuntime
+        if policy.hedge is not None:
+            reason = "contradicts `isolation` ('inline'): the caller's own thread cannot go on while the first is late"
+            raise PolicyError(Problem(reason, state.name, "hedge", shown(policy.hedge)))
+        return BlockingRuntime(state.rung_workers, state.patience)
+    if policy.hedge is not None:
+        return RacingThreads(state.workers, state.rung_workers, state.hedge_workers, state.patience)
+    threaded = ThreadBufferRuntime if form is Form.BUFFER else ThreadRuntime
     return threaded(state.workers, state.rung_workers, state.patience)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from aiguard.call import logger
 from aiguard.classification import class_name, traceback_of
-from aiguard.deadline import publish, withdraw
+from aiguard.deadline import earliest, publish, withdraw
+from aiguard.engine.clocks import NO_CLOCKS, Clocks
 from aiguard.signals import Expired, Halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from aiguard.call import Call
+    from aiguard.call import Call, Journal
     from aiguard.switch import Switch
 
 CLOSING_GRACE: Final = 1.0
@@ -42,28 +43,89 @@ class Consumer(Protocol):
         """Let the pipeline go on with `error`; return the next item, from wherever it comes, or end the stream."""
 
 
+class Tally:
+    """
+    Where a pull counts what it has given.
+
+    Attributes:
+        delivered: How many items.
+    """
+
+    delivered = 0
+
+
 class Pull:
     """
     What items are pulled from.
 
     Attributes:
-        source: The component's own iterator.
         began: When the pull under way began; `None` while the consumer is at work.
         hasty: Whether closing must not wait for the source: nobody closes it, the stream was just dropped.
     """
 
-    __slots__ = ("_call", "_clock", "_is_rung", "_journal", "_left", "_now", "began", "hasty", "source")
+    __slots__ = ("began", "hasty")
 
-    def __init__(self, source: Any, call: Call, until: float) -> None:
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.hasty = False
+
+
+class ClockedPull(Pull):
+    """
+    Items of a component's own iterator, and the clocks that run while they are waited for.
+
+    Attributes:
+        source: The component's own iterator.
+        tally: Where its items are counted: the call's journal, unless its items are pieces of what the caller gets.
+    """
+
+    __slots__ = (
+        "_allowed",
+        "_call",
+        "_clock",
+        "_fresh",
+        "_idle",
+        "_is_rung",
+        "_left",
+        "_most",
+        "_now",
+        "_opened",
+        "source",
+        "tally",
+    )
+
+    def __init__(self, source: Any, call: Call, until: float, clocks: Clocks = NO_CLOCKS) -> None:
+        super().__init__()
+        run = call.run
+        now = call.clock.now()
         self.source = source
+        self.tally: Journal | Tally = call.journal
         self._call = call
         self._clock = call.clock
         self._now = call.clock.now
-        self._journal = call.journal
-        self._is_rung = call.run.rung is not None
-        self._left = until - call.clock.now()
-        self.began: float | None = None
-        self.hasty = False
+        self._is_rung = run.rung is not None
+        self._opened = now
+        self._allowed = self._left = until - now  # of the whole
+        self._fresh = True
+        self._idle = clocks.idle
+        self._most = (now if run.started is None else run.started) + clocks.first_item - now  # of the next item
+
+    @property
+    def taken(self) -> float:
+        """Seconds for which nobody waited for the component; to be read once the last pull has ended."""
+        return self._now() - self._opened - (self._allowed - self._left)
+
+    def _answered(self) -> None:
+        """Note the first item: from now on the next one has `idle` to come."""
+        self._fresh = False
+        self._most = self._idle
+        timed = self._call.run.timed
+        if timed is not None:
+            timed.answered(self._now())
+
+    def _late(self) -> Expired:
+        """Return what ends a pull whose time is over."""
+        return Expired("" if self._left <= self._most else "first_item" if self._fresh else "idle")
 
 
 def refuse_second(kind: str) -> NoReturn:
@@ -84,13 +146,13 @@ def surface(pull: Pull) -> Generator[Pull, None, None]:
     yield pull
 
 
-class InlinePull(Pull):
+class InlinePull(ClockedPull):
     """Pulls in the caller's thread."""
 
     __slots__ = ("_next", "_scope")
 
-    def __init__(self, source: Iterator[Any], call: Call, until: float) -> None:
-        super().__init__(source, call, until)
+    def __init__(self, source: Iterator[Any], call: Call, until: float, clocks: Clocks = NO_CLOCKS) -> None:
+        super().__init__(source, call, until, clocks)
         self._next = source.__next__
         self._scope = call.run.scope
 
@@ -100,11 +162,14 @@ class InlinePull(Pull):
             refuse_second("generator")
         now = self._now
         left = self._left
+        limit = self._most
+        if left < limit:  # noqa: PLR1730 - `min` is a call: it would double what the clocks cost an item
+            limit = left
         self.began = began = now()
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = publish((began + left, self._clock))
+            token = publish((earliest(began + limit, self._clock), self._clock))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:
@@ -113,18 +178,22 @@ class InlinePull(Pull):
                 if scope is not None:
                     scope.leave(scope_token)
                 withdraw(token)
-            self._left = left = left - (now() - began)
-            if left < 0:
-                raise Expired  # noqa: TRY301 - to the pipeline, as everything else
+            took = now() - began
+            if took > limit:
+                raise self._late()  # noqa: TRY301 - to the pipeline, as everything else
+            self._left = left - took
+            if self._fresh:
+                self._answered()
             if stream.judge is not None:
                 item = stream.judge(item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
             self.began = None
-            self._journal.delivered += 1
+            self.tally.delivered += 1
             return item
         self.began = None
+        self._left = left - (now() - began)
         try:
             return stream.resumed(error)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiguard.engine.elements import elements_of
 from aiguard.engine.ladder import steps_of
 from aiguard.engine.pipeline import Pipeline
 from aiguard.engine.shape import Shape
@@ -62,7 +63,7 @@ class Revision:
 def rehearse(name: str, policy: Policy) -> None:
     """Hold contract and ladder to each other, for a boundary that is not declared yet. Raises `PolicyError`."""
     if policy.output is not None or policy.fallback:
-        judge = judge_of(name, policy.output)
+        judge = elements_of(name, policy).item if policy.stream == "elements" else judge_of(name, policy.output)
         ladder = policy.model_copy(update={"fallback": tuple(_stood_in(rung) for rung in policy.fallback)})
         steps_of(name, ladder, _likely_shape(policy), judge, None)
 

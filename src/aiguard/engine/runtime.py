@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +20,7 @@ from aiguard.isolation.thread import Job, Workers
 from aiguard.signals import Boxed, Expired
 
 if TYPE_CHECKING:
-    from aiguard.call import Call, Queue
+    from aiguard.call import Call, Queue, Race
 
 
 class Patience(Protocol):
@@ -61,6 +62,10 @@ class Ladder:
 
     async def replay(self, items: list[Any], call: Call) -> None:
         """Surface items: what only the runtimes of passthrough streams can do."""
+        raise NotImplementedError
+
+    async def race(self, race: Race) -> None:
+        """Run two attempts at once: what only the runtimes of hedged boundaries can do."""
         raise NotImplementedError
 
 
@@ -138,23 +143,18 @@ class AsyncRuntime(Ladder):
 
     async def acquire(self, queue: Queue, call: Call) -> None:
         """Wait on the loop for a permit."""
-        loop = asyncio.get_running_loop()
-        waiter = _LoopWaiter(loop)
+        waiter = _LoopWaiter(call, asyncio.get_running_loop())
         if queue.join(waiter):
             return
-        timer = loop.call_later(max(0.0, call.deadline - call.clock.now()), _resolve, waiter.future, False)  # noqa: FBT003
+        waiter.arm(queue)
         try:
-            granted = await waiter.future
+            await waiter.future
         except BaseException:
-            if not queue.leave(waiter) and not waiter.skipped:
-                queue.give_back()
+            queue.leave(waiter)
             raise
         finally:
-            timer.cancel()
-        if not granted:
-            if not queue.leave(waiter):
-                queue.give_back()
-            raise Expired
+            waiter.timer.cancel()
+        waiter.end(queue)
 
 
 class BlockingRuntime(Ladder):
@@ -179,19 +179,18 @@ class BlockingRuntime(Ladder):
 
     async def acquire(self, queue: Queue, call: Call) -> None:
         """Block until there is a permit."""
-        waiter = _ThreadWaiter()
+        waiter = _ThreadWaiter(call)
         if queue.join(waiter):
             return
+        hold = self._patience.hold
         try:
-            granted = self._patience.hold(waiter.lock, call.deadline - call.clock.now(), None)
+            # looked at again when the time is over: what the quickest call takes changes
+            while (left := waiter.useful(queue)) > 0 and not hold(waiter.lock, left, None):
+                pass
         except BaseException:
-            if not queue.leave(waiter):
-                queue.give_back()
+            queue.leave(waiter)
             raise
-        if not granted:
-            if not queue.leave(waiter):
-                queue.give_back()
-            raise Expired
+        waiter.end(queue)
 
     def _run_in(self, workers: Workers, call: Call, until: float) -> Any:
         ended = threading.Lock()
@@ -229,44 +228,91 @@ class ThreadRuntime(BlockingRuntime):
         return self._run_in(self._workers, call, until)
 
 
-class _LoopWaiter:
+class _Waiter(ABC):
+    """A call in a queue."""
+
+    __slots__ = ("_call", "admitted", "priority", "refusal")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.priority = call.journal.priority
+        self.admitted = False
+        self.refusal: Exception | None = None
+
+    def left(self) -> float:
+        """Return the seconds that are left of the call."""
+        return self._call.deadline - self._call.clock.now()
+
+    def useful(self, queue: Queue) -> float:
+        """Return the seconds for which a permit would still be of use."""
+        return queue.until(self._call.deadline) - self._call.clock.now()
+
+    def end(self, queue: Queue) -> None:
+        """End the wait: with a permit, or with the reason why there is none."""
+        if self.admitted:
+            return
+        if self.refusal is None:
+            queue.leave(self)
+        raise self.refusal or Expired
+
+    @abstractmethod
+    def wake(self) -> bool:
+        """Let it look."""
+
+
+class _LoopWaiter(_Waiter):
     """
     A task in a queue.
 
     Attributes:
-        future: Resolved once it may go on.
-        skipped: Whether the queue went on to the next because its loop is closed.
+        future: Resolved once there is something to look at.
+        timer: What resolves it when the time is over.
     """
 
-    __slots__ = ("_loop", "_thread", "future", "skipped")
+    __slots__ = ("_loop", "_thread", "future", "timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(call)
         self._loop = loop
         self._thread = threading.get_ident()
-        self.skipped = False
         self.future: asyncio.Future[bool] = loop.create_future()
 
+    def arm(self, queue: Queue) -> None:
+        """Set the timer to the moment from which waiting is of no more use."""
+        self.timer = self._loop.call_later(max(0.0, self.useful(queue)), self._look, queue)
+
+    def _look(self, queue: Queue) -> None:
+        """Go on waiting if the moment has moved: what the quickest call takes changes."""
+        if self.useful(queue) > 0:
+            self.arm(queue)
+        else:
+            _resolve(self.future, False)  # noqa: FBT003 - the future's result
+
     def wake(self) -> bool:
-        """Let the task go on; `False` if its loop is closed."""
+        """Let the task look; `False` if its loop is closed."""
         if threading.get_ident() == self._thread and not self._loop.is_closed():
-            # what is resolved or cancelled already gives the permit back itself, when it finds that it left no line
             _resolve(self.future, True)  # noqa: FBT003 - the future's result
             return True
-        self.skipped = not _wake(self._loop, self.future)
-        return not self.skipped
+        return _wake(self._loop, self.future)
 
 
-class _ThreadWaiter:
-    """A thread in a queue."""
+class _ThreadWaiter(_Waiter):
+    """
+    A thread in a queue.
+
+    Attributes:
+        lock: Released once there is something to look at.
+    """
 
     __slots__ = ("lock",)
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
         self.lock = threading.Lock()
         self.lock.acquire()
 
     def wake(self) -> bool:
-        """Let the thread go on."""
+        """Let the thread look."""
         self.lock.release()
         return True
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.clock import SYSTEM
 from aiguard.contract import Judge, OutputContract
+from aiguard.engine.dependency import DEPENDENCIES, Dependency
 from aiguard.engine.runtime import SYSTEM_PATIENCE
 from aiguard.errors import PolicyError
 from aiguard.isolation.thread import Workers
 from aiguard.rung import LastGood
-from aiguard.stages.breaker import CircuitBreaker
+from aiguard.stages.budget import Ledger
 from aiguard.stages.bulkhead import Permits
 from aiguard.stages.last_good import Memory
+from aiguard.stages.latencies import Latencies
 from aiguard.switch import Switch
 from aiguard.telemetry import names
 from aiguard.telemetry.metrics import BoundaryMetrics
@@ -41,8 +43,8 @@ class State:
     Args:
         name: The boundary's name.
         policy: Its policy.
-        before: What its calls shared under the policy before, which goes on: breaker, permits, threads, switch,
-            and the answers kept for each `last_good` that is set as before.
+        before: What its calls shared under the policy before, which goes on: the health of its dependency, permits,
+            threads, what is spent, switch, and the answers kept for each `last_good` that is set as before.
 
     Attributes:
         name: The boundary's name.
@@ -51,12 +53,16 @@ class State:
         switch: Whether it may run.
         judge: Its output contract, compiled.
         contract: That contract's name, or `None`.
-        breaker: Its breaker.
+        dependency: What it calls, and perhaps others with it: breaker, cooldown and retry budget of each key.
+        partition: What the calls without a key share of that.
         permits: Its bulkhead.
-        kept_breaker: The breaker that it has, or had under a policy before.
-        kept_permits: The same of its bulkhead.
+        ledger: Its budget.
+        kept_permits: The bulkhead that it has, or had under a policy before.
+        kept_ledger: The same of its budget.
+        latencies: How long its attempts took, for hedges.
         workers: The threads that run its component.
         rung_workers: The threads that run its rungs: the component's may all hang.
+        hedge_workers: The threads that step second attempts.
         memories: The answers kept for each `last_good` of its ladder.
         metrics: Its histograms.
         attributes: What every span of a call starts with.
@@ -66,16 +72,20 @@ class State:
 
     __slots__ = (
         "attributes",
-        "breaker",
         "clock",
         "contract",
+        "dependency",
+        "hedge_workers",
         "judge",
-        "kept_breaker",
+        "kept_ledger",
         "kept_permits",
+        "latencies",
+        "ledger",
         "max_bytes",
         "memories",
         "metrics",
         "name",
+        "partition",
         "patience",
         "permits",
         "rung_workers",
@@ -93,27 +103,36 @@ class State:
         self.judge = judge_of(name, policy.output)
         self.contract = self.judge.name if self.judge is not None else None
         self.max_bytes = self.judge.contract.max_bytes if self.judge is not None else None
+        self.dependency = _dependency(name, policy, before, self.clock)
+        self.partition = self.dependency.partition
         # kept where a policy has none: taken away and set again, neither forgets who is out
-        self.kept_breaker: CircuitBreaker | None = (before.kept_breaker if before else None) or _breaker(
-            name, policy, self.clock
-        )
         self.kept_permits: Permits | None = (before.kept_permits if before else None) or _permits(policy)
-        self.breaker = self.kept_breaker if policy.breaker else None
+        self.kept_ledger: Ledger | None = (before.kept_ledger if before else None) or (
+            Ledger(policy.budget) if policy.budget else None
+        )
         self.permits = self.kept_permits if policy.bulkhead else None
-        limit = policy.bulkhead.limit if policy.bulkhead else None
+        self.ledger = self.kept_ledger if policy.budget else None
+        self.latencies: Latencies = before.latencies if before else Latencies()
+        limit = policy.bulkhead.most if policy.bulkhead else None
         self.workers: Workers = before.workers if before else Workers(name, limit)
         self.rung_workers: Workers = before.rung_workers if before else Workers(f"{name}-rung", None, queues=True)
+        self.hedge_workers: Workers = before.hedge_workers if before else Workers(f"{name}-hedge", None, queues=True)
         self.memories = _memories(name, policy, before)
         self.metrics: BoundaryMetrics = before.metrics if before else BoundaryMetrics(name)
         self.span_name = f"{names.CALL_SPAN} {name}"
         self.attributes = start_attributes(name, policy.owner)
 
+    def begin(self, policy: Policy) -> None:
+        """Hold what it shares with other boundaries to `policy`, which is in force from now on."""
+        self.dependency.configure(policy)
+
     def take_over(self, policy: Policy, before: Policy) -> None:
         """Hold what went on from the policy `before` to the limits of `policy`."""
-        if self.breaker is not None and policy.breaker is not None and policy.breaker != before.breaker:
-            self.breaker.configure(policy.breaker)
+        self.begin(policy)
+        if self.ledger is not None and policy.budget is not None and policy.budget != before.budget:
+            self.ledger.configure(policy.budget)
         if policy.bulkhead != before.bulkhead:
-            self.workers.configure(policy.bulkhead.limit if policy.bulkhead else None)
+            self.workers.configure(policy.bulkhead.most if policy.bulkhead else None)
             if self.permits is not None and policy.bulkhead is not None:
                 self.permits.configure(policy.bulkhead)
             elif self.kept_permits is not None:
@@ -123,18 +142,24 @@ class State:
 
     def forked(self) -> None:
         """Forget the calls of the parent process: they are not here. What its component answered is kept."""
-        if self.kept_breaker is not None:
-            self.kept_breaker.forked()
+        self.dependency.forked()
+        self.latencies.forked()
+        if self.kept_ledger is not None:
+            self.kept_ledger.forked()
         self.workers.reset()
         self.rung_workers.reset()
+        self.hedge_workers.reset()
         if self.kept_permits is not None:
             self.kept_permits.reset()
         for memory in self.memories.values():
             memory.forked()
 
 
-def _breaker(name: str, policy: Policy, clock: Clock) -> CircuitBreaker | None:
-    return CircuitBreaker(policy.breaker, name=name, clock=clock) if policy.breaker else None
+def _dependency(name: str, policy: Policy, before: State | None, clock: Clock) -> Dependency:
+    shared = policy.dependency
+    if before is not None and before.dependency.is_named(shared):
+        return before.dependency
+    return Dependency(name, clock, shared=False) if shared is None else DEPENDENCIES.named(shared, clock)
 
 
 def _permits(policy: Policy) -> Permits | None:

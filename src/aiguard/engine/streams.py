@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiguard.call import logger
+from aiguard.engine.held import Held, HeldAsyncItem, HeldItem
 from aiguard.engine.pipeline import value_of
 from aiguard.engine.pulls import Pull, refuse_second
 from aiguard.errors import BoundaryError
-from aiguard.stages.fallback import Form
-from aiguard.stream import Buffered
+from aiguard.stream import Buffered, Interrupted
 
 if TYPE_CHECKING:
-    from aiguard.call import Call
+    from aiguard.call import Call, Options
     from aiguard.engine.calls import Args, Kwargs
     from aiguard.engine.pipeline import Pipeline
     from aiguard.outcome import Outcome
@@ -33,18 +33,19 @@ class _Stream(Generic[T]):
     """What the two kinds of guarded streams share."""
 
     def __init__(
-        self, pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, within: float | None
+        self, pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None
     ) -> None:
         self._pipeline = pipeline
-        self._begin_with = (fn, args, kwargs, within)
+        self._begin_with = (fn, args, kwargs, options)
         self._call: Call | None = None
         self._chain: Any = None
         self._pull: Any = None
         self._released: Iterator[Any] | None = None
         self._moving = False
+        self._announced = False
         self.switch = pipeline.state.switch
-        judge = pipeline.state.judge
-        self.judge = judge.judge if judge is not None and pipeline.form is Form.PASSTHROUGH else None
+        judge = pipeline.item_judge
+        self.judge = judge.judge if judge is not None else None
         self.outcome: Outcome[Any] | None = None
 
     def _start(self) -> None:
@@ -84,6 +85,15 @@ class _Stream(Generic[T]):
             refuse_second(kind)
         self._moving = True
 
+    def _announce(self) -> Interrupted | None:
+        """Return what tells of a break, once, after which a rung has gone on; `None` where there was none."""
+        journal = self._begun().journal
+        failure, rung = journal.failure, journal.rung
+        if self._announced or journal.broke_after is None or failure is None or rung is None:
+            return None
+        self._announced = True
+        return Interrupted(failure, journal.broke_after, rung)
+
     def _begun(self) -> Call:
         assert self._call is not None  # noqa: S101 - for the type checker: a stream that moves has begun
         return self._call
@@ -108,6 +118,8 @@ class SyncStream(_Stream[T], Iterator[T]):
         """Send a value into the component's generator and return the next item."""
         if self._released is None and self._pull is None and value is not None:
             raise TypeError(_JUST_STARTED)
+        if isinstance(self._pull, Held):
+            return self.__next__()
         return self._with(lambda source: source.send(value))
 
     def throw(self, error: BaseException) -> T:
@@ -115,6 +127,8 @@ class SyncStream(_Stream[T], Iterator[T]):
         if self._pull is None and not self._moving:
             self._released = iter(())
             raise error
+        if isinstance(self._pull, Held):
+            self._pull = self._pull.behind
         return self._with(lambda source: source.throw(error))
 
     def close(self) -> None:
@@ -126,9 +140,12 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def __del__(self) -> None:
         if getattr(self, "_chain", None) is not None:
-            if self._pull is not None:
-                self._pull.hasty = True
-            self.close()
+            pull = self._pull.behind if isinstance(self._pull, Held) else self._pull
+            if pull is not None:
+                pull.hasty = True
+            # where it was part of a cycle, the collector may have closed the pipeline's inner coroutines before
+            with contextlib.suppress(RuntimeError):
+                self.close()
 
     def _first(self) -> T:
         if self._released is None:
@@ -145,11 +162,18 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def resumed(self, error: BaseException) -> T:
         """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
-        if issubclass(type(error), StopIteration):
-            self._resume(None)
+        ended = issubclass(type(error), StopIteration)
+        pull = self._resume(None if ended else error)
+        item = pull.pull(self) if pull is not None else None
+        marker = self._announce()
+        if marker is not None:
+            self._pull = HeldItem(item, self._pull) if self._pull is not None else None
+            return cast("T", marker)
+        if pull is not None:
+            return cast("T", item)
+        if ended:
             raise StopIteration(cast("StopIteration", error).value)
-        pull = self._resume(error)
-        return pull.pull(self) if pull is not None else self._release()
+        return self._release()
 
     def _release(self) -> T:
         for item in self._released or ():
@@ -199,6 +223,8 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
         """Send a value into the component's generator and return the next item."""
         if self._released is None and self._pull is None and value is not None:
             raise TypeError(_JUST_STARTED)
+        if isinstance(self._pull, Held):
+            return await self.__anext__()
         return await self._with(lambda source: source.asend(value))
 
     async def athrow(self, error: BaseException) -> T:
@@ -206,6 +232,8 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
         if self._pull is None and not self._moving:
             self._released = iter(())
             raise error
+        if isinstance(self._pull, Held):
+            self._pull = self._pull.behind
         return await self._with(lambda source: source.athrow(error))
 
     async def aclose(self) -> None:
@@ -236,11 +264,18 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
 
     async def resumed(self, error: BaseException) -> T:
         """Let the pipeline go on with how a pull ended; return the next item from wherever it comes."""
-        if issubclass(type(error), StopAsyncIteration):
-            await self._resume(None)
+        ended = issubclass(type(error), StopAsyncIteration)
+        pull = await self._resume(None if ended else error)
+        item = await pull.pull(self) if pull is not None else None
+        marker = self._announce()
+        if marker is not None:
+            self._pull = HeldAsyncItem(item, self._pull) if self._pull is not None else None
+            return cast("T", marker)
+        if pull is not None:
+            return cast("T", item)
+        if ended:
             raise StopAsyncIteration
-        pull = await self._resume(error)
-        return await pull.pull(self) if pull is not None else self._release()
+        return self._release()
 
     def _release(self) -> T:
         for item in self._released or ():

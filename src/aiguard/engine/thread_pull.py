@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiguard import deadline
 from aiguard.call import logger
-from aiguard.engine.pulls import CLOSING_GRACE, Consumer, Pull, caught, close_source, refuse_second
+from aiguard.engine.clocks import NO_CLOCKS, Clocks
+from aiguard.engine.pulls import CLOSING_GRACE, ClockedPull, Consumer, caught, close_source, refuse_second
 from aiguard.isolation.thread import Job
-from aiguard.signals import Expired, Halted
+from aiguard.signals import Halted
 from aiguard.stream import iterated
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from aiguard.isolation.thread import Workers
 
 
-class ThreadPull(Pull):
+class ThreadPull(ClockedPull):
     """Asks the worker for one item per demand; the caller is free at the deadline."""
 
-    __slots__ = ("_closing", "_demand", "_error", "_item", "_job", "_patience", "_ready", "_step", "_workers")
+    __slots__ = ("_closing", "_demand", "_error", "_item", "_job", "_patience", "_ready", "_step", "_until", "_workers")
 
-    def __init__(self, workers: Workers, patience: Patience, call: Call, until: float) -> None:
-        super().__init__(None, call, until)
+    def __init__(
+        self, workers: Workers, patience: Patience, call: Call, until: float, clocks: Clocks = NO_CLOCKS
+    ) -> None:
+        super().__init__(None, call, until, clocks)
         self._workers = workers
         self._patience = patience
         self._demand = threading.Lock()
@@ -41,7 +44,9 @@ class ThreadPull(Pull):
         self._job = Job(self._serve, (), {}, (until, call.clock), call.run.scope, self._ready.release)
         workers.start(self._job)
         # the component is called here, so that its errors come before the first item
+        before = self._left
         error = self._demanded(None)
+        self._most -= before - self._left
         if error is not None:
             self.close()
             try:
@@ -61,6 +66,8 @@ class ThreadPull(Pull):
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
             error = self._demanded(sent if sent is not None else self.source.__next__)
             if error is None:
+                if self._fresh:
+                    self._answered()
                 item, self._item = self._item, None
                 if stream.judge is not None:
                     item = stream.judge(item)
@@ -68,7 +75,7 @@ class ThreadPull(Pull):
             error = caught(raised)
         self.began = None
         if error is None:
-            self._journal.delivered += 1
+            self.tally.delivered += 1
             return item
         try:
             return stream.resumed(error)
@@ -78,20 +85,27 @@ class ThreadPull(Pull):
     def _demanded(self, step: Callable[[], Any] | None) -> BaseException | None:
         """Let the worker do one step; return what it raised: raised here again, it would hold our caller's frames."""
         began = self._clock.now()
+        limit = min(self._left, self._most)
         self._step = step
+        self._until = deadline.earliest(
+            began + limit, self._clock
+        )  # in the consumer's thread, whose deadline counts too
         self._demand.release()
         try:
-            ready = self._patience.hold(self._ready, self._left, self._workers)
+            ready = self._patience.hold(self._ready, limit, self._workers)
         except BaseException:
             self._walk_away()
             raise
-        if not ready:
+        took = self._clock.now() - began
+        error: BaseException | None
+        if ready:
+            error, self._error = self._error, None
+            if error is None and took > limit:
+                error = self._late()
+        else:
             self._walk_away()
-            raise Expired
-        self._left -= self._clock.now() - began
-        error, self._error = self._error, None
-        if error is None and self._left < 0:
-            raise Expired
+            error = self._late()
+        self._left -= took
         return error
 
     def _serve(self) -> None:
@@ -103,7 +117,7 @@ class ThreadPull(Pull):
                 if self.source is not None:
                     close_source(self.source)
                 return
-            deadline.current.set((self._clock.now() + self._left, self._clock))
+            deadline.current.set((self._until, self._clock))
             try:
                 if self._step is None:
                     self.source = iterated(call.fn(*call.args, **call.kwargs))

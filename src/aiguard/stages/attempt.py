@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _FRAMES: Final = 20
 
+_LATE: Final = {
+    "first_item": "the component gave no first item within `first_item`",
+    "idle": "the component was silent for longer than `idle`",
+}
+
 _PLAIN: Final = frozenset({str, bytes, dict, list, int, float, bool, tuple, type(None)})
 """Results that need no second look: they are no iterator and no awaitable."""
 
@@ -43,6 +48,8 @@ class AttemptStage:
         """Raises a `BoundaryError` for whatever the component did, `MisuseError` for a programmer's error."""
         run = call.run
         run.started = started = call.clock.now()
+        if run.timed is not None:
+            run.timed.began(started)
         if call.journal.listener is not None:
             call.report(RunStarted(run))
         until = call.deadline
@@ -67,7 +74,7 @@ class AttemptStage:
     def contained(self, error: Exception, call: Call, until: float) -> BoundaryError:
         """Return what an attempt that ended in `error` leaves the boundary as."""
         if type(error) is Expired:
-            return self._timed_out(call, until)
+            return self._timed_out(error.limit, call, until)
         if type(error) is Full:
             return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", str(error)))
         if type(error) is Halted:
@@ -93,11 +100,13 @@ class AttemptStage:
             leaving.__cause__ = cause
         return leaving
 
-    def _timed_out(self, call: Call, until: float) -> DeadlineExceededError:
-        stage, limit = ("attempt", "attempt_timeout") if until < call.deadline else ("deadline", "deadline")
-        return DeadlineExceededError(
-            Failure(FailureKind.TIMEOUT, stage, f"the component did not answer within the {limit}")
-        )
+    def _timed_out(self, clock: str, call: Call, until: float) -> DeadlineExceededError:
+        if clock:
+            stage, message = "attempt", _LATE[clock]
+        else:
+            stage, limit = ("attempt", "attempt_timeout") if until < call.deadline else ("deadline", "deadline")
+            message = f"the component did not answer within the {limit}"
+        return DeadlineExceededError(Failure(FailureKind.TIMEOUT, stage, message))
 
     def _nested(self, error: BoundaryError) -> BoundaryError:
         inner = error.failure

@@ -15,7 +15,7 @@ from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full
 from aiguard.stages.last_good import NothingKept
-from aiguard.stream import Buffered, items_of
+from aiguard.stream import SURFACED, Buffered, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -53,6 +53,12 @@ class Form(Enum):
     VALUE = "value"
     BUFFER = "buffer"
     PASSTHROUGH = "passthrough"
+    ELEMENTS = "elements"
+
+    @property
+    def is_surfaced(self) -> bool:
+        """Whether items leave before the whole is there."""
+        return self.value in SURFACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,28 @@ class Step:
 
 
 class FallbackStage:
-    """Answer from the ladder where the component failed, in what is left of the deadline."""
+    """
+    Answer from the ladder where the component failed, in what is left of the deadline.
 
-    def __init__(self, steps: tuple[Step, ...], judge: Judge[Any] | None, timeout: float | None, form: Form) -> None:
+    Args:
+        steps: The rungs, made ready.
+        judge: What their answers are held to.
+        timeout: Seconds held back for those that are called; a share of what is left by default.
+        form: What the boundary gives back.
+        goes_on: Whether a rung answers too where a stream broke after its first item.
+    """
+
+    def __init__(
+        self,
+        steps: tuple[Step, ...],
+        judge: Judge[Any] | None,
+        timeout: float | None,
+        form: Form,
+        *,
+        goes_on: bool = False,
+    ) -> None:
         self.steps = steps
+        self.goes_on = goes_on
         self.judge = judge
         self.timeout = timeout
         self.form = form
@@ -100,11 +124,16 @@ class FallbackStage:
                 self._keep(answer, questions, call)
             return answer
         except BoundaryError as error:
-            if call.journal.delivered:
-                raise  # half an answer is with the caller: another one would be a different answer
+            journal = call.journal
+            asked = call
+            if journal.delivered:
+                if not self.goes_on:
+                    raise  # half an answer is with the caller: another one would be a different answer
+                journal.broke_after = journal.delivered
+                asked = call.until(call.deadline + journal.taken)
             failure = error.failure
             try:
-                answer = await self._descend(call, failure, questions or {})
+                answer = await self._descend(asked, failure, questions or {})
                 if answer is _MISSED:
                     raise
                 return answer
@@ -162,6 +191,7 @@ class FallbackStage:
         run.started = call.clock.now()
         if call.observed:
             call.report(RunStarted(run))
+        before = call.journal.delivered
         args, kwargs = call.args, call.kwargs
         if step.memory is not None:
             args, kwargs = (questions[step.memory], run.started), {}
@@ -169,7 +199,7 @@ class FallbackStage:
             kwargs = kwargs | {"failure": failure}
         try:
             answer = await self._answer(step, call.answered_by(step.fn, args, kwargs, run), until)
-            if call.clock.now() > until and not call.journal.delivered:
+            if call.clock.now() > until and call.journal.delivered == before:
                 raise Expired  # noqa: TRY301 - as a rung that was cut off
         except Exception as error:  # noqa: BLE001 - the next rung answers, whatever this one raised
             why = _why(error)
@@ -182,7 +212,7 @@ class FallbackStage:
         logger.warning("rung %r did not answer: %s", run.rung, why)
         missed = Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
         self._end(call, run, missed)
-        if call.journal.delivered:
+        if call.journal.delivered > before:
             raise error_for(missed)  # half of its answer is with the caller: another one would be a different answer
         return _MISSED
 
@@ -216,7 +246,7 @@ class FallbackStage:
 
     async def _formed(self, step: Step, value: Any, asked: Call) -> Any:
         """Return the answer in the boundary's form, judged by its contract."""
-        if self.form is Form.PASSTHROUGH:
+        if self.form.is_surfaced:
             if step.way is not Way.INVOKE:  # a whole answer: its items are surfaced, and judged, one by one
                 await asked.runtime.replay(items_of(value), asked)
             return None

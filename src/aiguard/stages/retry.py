@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.errors import BoundaryError
-from aiguard.events import Retrying, Run, RunEnded
+from aiguard.events import RetryBudgetExhausted, Retrying, Run, RunEnded
 from aiguard.failure import INVALID_OUTPUTS, REASKABLE, REJECTIONS, Failure, FailureKind
+from aiguard.policy import REFUSED_BY_COMPONENT
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
     from aiguard.outcome import Reason
-    from aiguard.policy import Retry
+    from aiguard.strategies import Retry
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
@@ -26,19 +27,53 @@ def full_jitter(failures: int, chance: float) -> float:
     return chance * min(LONGEST_WAIT, FIRST_WAIT * 2.0**exponent)
 
 
-class RetryStage:
-    """Try again after what may pass, ask again after an invalid answer, inside the same deadline."""
+def after_pause(floor: float, failures: int, chance: float, left: float) -> float:
+    """
+    Return a wait of `floor` seconds and a jitter over it.
 
-    def __init__(self, retry: Retry | None, reask: int) -> None:
+    All who were asked to come back at one moment would otherwise come at that moment. Where fewer than `left` seconds
+    hold the floor but not the longest jitter, the jitter is drawn from what they hold.
+    """
+    longest = full_jitter(failures, 1.0)
+    room = left - floor
+    return floor + chance * (room if 0.0 < room < longest else longest)
+
+
+class RetryStage:
+    """
+    Try again after what may pass, ask again after an invalid answer, inside the same deadline.
+
+    Args:
+        retry: What is tried again, how often, and when.
+        reask: How often an invalid answer is asked for again.
+        budgeted: Whether the retry budget is asked.
+        idempotent: Whether asking twice does no more than asking once.
+        shared: Whether others spend the same budget: a hedge, or boundaries of the same dependency.
+    """
+
+    def __init__(
+        self,
+        retry: Retry | None,
+        reask: int,
+        *,
+        budgeted: bool = True,
+        idempotent: bool = True,
+        shared: bool = False,
+    ) -> None:
         self.retry = retry
         self.reask = reask
+        self.budgeted = budgeted
+        self.counting = budgeted and (retry is not None or reask > 0 or shared)
+        self.on = retry.on if retry is not None else frozenset[FailureKind]()
+        if not idempotent and isinstance(self.on, frozenset):
+            self.on &= REFUSED_BY_COMPONENT
 
-    async def run(self, proceed: Proceed, call: Call) -> Any:
+    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop, its counts in its frame
         """Raises what the last attempt raised."""
         journal = call.journal
-        clock = call.clock
-        number, failures, asked = 1, 0, 0
-        reason: Reason = "initial"
+        if self.counting:
+            journal.partition.retries.count(journal.begun)
+        failures, asked = 0, 0
         run, attempt = call.run, call
         while True:
             try:
@@ -46,7 +81,11 @@ class RetryStage:
             except BoundaryError as error:
                 failure = error.failure
                 self._close(call, run, failure)
-                if failure.kind in INVALID_OUTPUTS:
+                reason, further = run.reason, True
+                if failure.kind is FailureKind.COOLING_DOWN and run.started is None:
+                    delay = self.delay_until_over(failures, failure, call)
+                    further = False
+                elif failure.kind in INVALID_OUTPUTS:
                     asked += 1
                     delay = 0.0 if failure.kind in REASKABLE and asked <= self.reask else None
                     reason = "reask"
@@ -54,30 +93,40 @@ class RetryStage:
                     failures += 1
                     delay = self.delay_after(failures, failure, error, call)
                     reason = "retry"
-                if delay is None or journal.delivered or clock.now() + delay >= call.deadline:
+                if delay is None or journal.delivered or call.clock.now() + delay >= call.deadline:
                     raise
+                if further and self.budgeted and not self._may_spend(call, reason, error):
+                    raise
+                last = error
             except BaseException:
                 self._close(call, run, None, cancelled=True)
                 raise
             else:
-                run.ended = clock.now()
-                journal.runs.append(run)
-                if journal.listener is not None:
-                    call.report(RunEnded(run))
+                if not run.closed:
+                    run.ended = call.clock.now()
+                    journal.runs.append(run)
+                    if journal.listener is not None:
+                        call.report(RunEnded(run))
                 return value
-            number += 1
-            run = Run()
-            run.number = number
-            run.reason = reason
-            attempt = call.attempting(run)
+            if further:
+                run = Run()
+                run.number = journal.tries = journal.tries + 1
+                run.reason = reason
+                attempt = call.attempting(run)
             if call.observed:
-                call.report(Retrying(number, reason, delay, failure))
+                call.report(Retrying(run.number, reason, delay, failure))
             del failure
             await call.runtime.sleep(delay)  # for no time at all too: others on the loop must get their turn
+            if call.clock.now() >= call.deadline:  # a wait may take longer than it was meant to
+                try:
+                    raise last
+                finally:
+                    del last  # its traceback holds this frame
+            del last
 
     def _close(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
-        """Write the attempt down, unless it was turned away before it began."""
-        if run.started is None:
+        """Write the attempt down, unless it was turned away before it began, or the hedge stage has done so."""
+        if run.started is None or run.closed:
             return
         run.ended = call.clock.now()
         run.failure = failure
@@ -85,36 +134,59 @@ class RetryStage:
         if call.observed:
             call.report(RunEnded(run, cancelled))
 
+    def _may_spend(self, call: Call, reason: Reason, error: BoundaryError) -> bool:
+        """Whether the retry budget has one more attempt; where it has none, `error` says so to who reads it."""
+        if call.journal.partition.retries.spend(call.clock.now()):
+            return True
+        error.add_note("There was no further attempt: what `retry_budget` allows all callers together is spent.")
+        if call.observed:
+            call.report(RetryBudgetExhausted(reason))
+        return False
+
+    def delay_until_over(self, failures: int, failure: Failure, call: Call) -> float | None:
+        """
+        Return the seconds after which a call goes on that came into a pause, or `None` if it does not.
+
+        It waits where it would wait for the component's own "too many requests". No attempt was made, so none is
+        counted.
+        """
+        on, pause = self.on, failure.retry_after
+        if pause is None or not isinstance(on, frozenset) or FailureKind.RATE_LIMITED not in on:
+            return None
+        clock = call.clock
+        return after_pause(pause, max(failures, 1), clock.random(), call.deadline - clock.now())
+
     def delay_after(self, failures: int, failure: Failure, error: BoundaryError, call: Call) -> float | None:
         """Return the seconds before the next attempt, or `None` if there is none; a server's wish is a floor."""
-        retry = self.retry
+        retry, on = self.retry, self.on
         if retry is None or failure.kind in REJECTIONS or failure.kind is FailureKind.DEADLINE_EXHAUSTED:
             return None
         if failures >= (retry.attempts if retry.stop is None else ATTEMPTS_AT_MOST):
             return None
-        if isinstance(retry.on, frozenset) and failure.kind not in retry.on:
+        if isinstance(on, frozenset) and failure.kind not in on:
             return None
-        if retry.wait is None and retry.stop is None and isinstance(retry.on, frozenset):
-            delay = full_jitter(failures, call.clock.random())
-        else:
-            try:
-                asked = _ask_tenacity(retry, _tenacity_state(failures, error, call), call)
-            except Exception as broken:  # noqa: BLE001 - a policy object's fault must not become the caller's
-                logger.error("retry: a wait, stop or retry object failed: %s", class_name(broken))
-                return None
-            if asked is None:
-                return None
-            delay = asked
-        return max(delay, failure.retry_after or 0.0)
+        clock = call.clock
+        chance = clock.random()
+        floor = failure.retry_after or 0.0
+        usual = after_pause(floor, failures, chance, call.deadline - clock.now()) if floor else None
+        if retry.wait is None and retry.stop is None and isinstance(on, frozenset):
+            return full_jitter(failures, chance) if usual is None else usual
+        try:
+            return _ask_tenacity(retry, _tenacity_state(failures, error, call), chance, usual)
+        except Exception as broken:  # noqa: BLE001 - a policy object's fault must not become the caller's
+            logger.error("retry: a wait, stop or retry object failed: %s", class_name(broken))
+            return None
 
 
-def _ask_tenacity(retry: Retry, state: Any, call: Call) -> float | None:
+def _ask_tenacity(retry: Retry, state: Any, chance: float, least: float | None) -> float | None:
     """Return the wait that the policy's own objects ask for, or `None` where they say that it is enough."""
     if not isinstance(retry.on, frozenset) and not retry.on(state):
         return None
-    delay = full_jitter(state.attempt_number, call.clock.random()) if retry.wait is None else float(retry.wait(state))
+    delay = full_jitter(state.attempt_number, chance) if retry.wait is None else float(retry.wait(state))
     if not delay >= 0:  # NaN too
         delay = 0.0
+    if least is not None:
+        delay = max(delay, least)
     state.upcoming_sleep = delay  # `stop_before_delay` looks at it
     return None if retry.stop is not None and retry.stop(state) else delay
 

@@ -8,6 +8,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 
 from aiguard.call import logger
 from aiguard.stages import breaker
+from aiguard.stages.circuit import OPEN
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def left(boundary: str, failure: Failure, context: Context | None) -> None:
 
 def breaker_moved(event: BreakerMoved) -> None:
     """A breaker changed its state, by a call or by hand."""
-    severity = SeverityNumber.WARN if event.after == breaker.OPEN else SeverityNumber.INFO
+    severity = SeverityNumber.WARN if event.after == OPEN else SeverityNumber.INFO
     _emit(
         names.BREAKER_EVENT,
         severity,
@@ -68,10 +69,18 @@ def configuration_refused(file: str, problems: int) -> None:
     _emit(names.REFUSED_EVENT, SeverityNumber.ERROR, {names.CONFIG_FILE: file, names.CONFIG_PROBLEMS: problems})
 
 
+def is_heard() -> bool:
+    """Whether a log event would reach anybody: before an SDK is set, building one is wasted."""
+    enabled = getattr(_logger, "enabled", None)  # not in every version of the API
+    return enabled is None or bool(enabled())
+
+
 def _emit(
     name: str, severity: SeverityNumber, attributes: Mapping[str, str | float], context: Context | None = None
 ) -> None:
     try:
+        if not is_heard():
+            return
         _logger.emit(LogRecord(event_name=name, severity_number=severity, attributes=attributes, context=context))
     except Exception as error:  # noqa: BLE001 - an exporter's fault must not become the caller's
         logger.warning("the log event %s was lost: %s", name, type(error).__name__)

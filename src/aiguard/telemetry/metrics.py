@@ -34,6 +34,11 @@ _attempts = _meter.create_histogram(
 _UNKNOWN: Final = object()
 
 
+def is_counted() -> bool:
+    """Whether a measurement would reach anybody: before an SDK is set, nobody counts."""
+    return getattr(_calls, "_real_instrument", _UNKNOWN) is not None
+
+
 class BoundaryMetrics:
     """The histograms of one boundary, with the attributes of the usual cases made beforehand."""
 
@@ -50,14 +55,16 @@ class BoundaryMetrics:
 
     def ended(self, outcome: str, elapsed: float, runs: Iterable[Run], failure: Failure | None) -> None:
         """Record a call that ended in any other way."""
+        if not is_counted():
+            return
         attributes = {names.BOUNDARY: self._name, names.OUTCOME: outcome}
         if failure is not None:
             attributes[names.DEGRADED_REASON if outcome == names.FALLBACK else names.ERROR_TYPE] = failure.kind.value
         self._record(elapsed, attributes, runs)
 
     def _record(self, elapsed: float, attributes: dict[str, str], runs: Iterable[Run]) -> None:
-        if getattr(_calls, "_real_instrument", _UNKNOWN) is None:
-            return  # no SDK yet: nobody counts
+        if not is_counted():
+            return
         try:
             _calls.record(elapsed, attributes)
             for run in runs:

@@ -16,7 +16,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
 from aiguard.call import logger
-from aiguard.events import BreakerMoved, OutputInvalid, Retrying, RunEnded, RunStarted
+from aiguard.events import BreakerMoved, Hedging, OutputInvalid, Paused, Retrying, RunEnded, RunStarted
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
@@ -58,10 +58,15 @@ def start_attributes(boundary: str, owner: str | None) -> dict[str, AttributeVal
     return attributes
 
 
+def is_traced() -> bool:
+    """Whether a span would reach anybody: before an SDK is set, one that does nothing costs more than a call's rest."""
+    return getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is not None
+
+
 def open_trace(boundary: str, attributes: dict[str, AttributeValue]) -> CallTrace | None:
     """Start the span of a call; `None` where nothing records and nothing needs to be passed on."""
-    if getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None:
-        return None  # no SDK yet: even a span that does nothing costs more than the rest of a call's bookkeeping
+    if not is_traced():
+        return None
     try:
         span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
     except Exception as error:  # noqa: BLE001 - a sampler's or a processor's fault must not become the caller's
@@ -109,6 +114,15 @@ class CallTrace:
                         names.RETRY_DELAY: event.delay,
                         names.ERROR_TYPE: event.failure.kind.value,
                     },
+                )
+            elif isinstance(event, Hedging):
+                self._span.add_event(
+                    names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: event.number, names.HEDGE_DELAY: event.after}
+                )
+            elif isinstance(event, Paused):
+                self._span.add_event(
+                    names.COOLDOWN_EVENT,
+                    {names.COOLDOWN_SECONDS: event.seconds, names.ERROR_TYPE: event.kind.value},
                 )
             elif isinstance(event, OutputInvalid):
                 self._span.add_event(

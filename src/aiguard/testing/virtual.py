@@ -22,10 +22,12 @@ import math
 import random
 import selectors
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiguard import boundary
 from aiguard.config.live import nothing_configured
+from aiguard.engine.dependency import DEPENDENCIES
 from aiguard.engine.state import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -227,7 +229,7 @@ def _is_worker(thread: threading.Thread) -> bool:
 
 def _all_workers() -> list[Workers]:
     states = [known._state for known in boundary.boundaries()]  # noqa: SLF001 - one house
-    return [workers for state in states for workers in (state.workers, state.rung_workers)]
+    return [workers for state in states for workers in (state.workers, state.rung_workers, state.hedge_workers)]
 
 
 @contextlib.contextmanager
@@ -249,8 +251,10 @@ def fresh_registry() -> Generator[None]:
     """Know no boundary and no configuration at first, and afterwards only what was known before."""
     registry = boundary._REGISTRY  # noqa: SLF001 - one house
     before = registry.swap({})
+    shared = DEPENDENCIES.swap(weakref.WeakValueDictionary())
     try:
         with nothing_configured():
             yield
     finally:
         registry.swap(before)
+        DEPENDENCIES.swap(shared)

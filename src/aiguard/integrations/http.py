@@ -1,0 +1,294 @@
+"""
+HTTP clients that know how long they are waited for.
+
+    client = guard_client(httpx2.Client())
+    openai = OpenAI(http_client=guard_client(DefaultHttpxClient()), max_retries=0)
+
+One source for httpx and httpx2, whichever the client is of; neither is imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from aiguard.call import logger
+from aiguard.deadline import current
+from aiguard.propagation import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from types import ModuleType, TracebackType
+
+    from aiguard.clock import Clock
+
+Client = TypeVar("Client")
+
+_LIBRARIES: Final = ("httpx", "httpx2")
+
+_PHASES: Final = ("connect", "read", "write", "pool")
+
+_LEAST: Final = 0.001
+"""Seconds: to a socket, a timeout of zero means not to wait at all, which is no timeout but an error."""
+
+
+def guard_client(client: Client) -> Client:
+    """
+    Let a client know of the deadline that surrounds each of its requests; return the same client.
+
+    Inside a boundary (or `aiguard.within`), a request is given what is left of the innermost deadline: its timeouts
+    are shortened to that, the header `aiguard-remaining-ms` tells the service, and a body that goes on past it ends
+    with the library's own `ReadTimeout`, in sync code too. A request for which no time is left is not sent: the
+    library's `ConnectTimeout`. Outside any boundary requests pass untouched, and the first of them logs a warning.
+
+    Guarding a client twice changes nothing. Its transports are wrapped where they are, proxies and mounts included, and
+    the caller's request is never changed: what is sent is a copy.
+
+    Args:
+        client: A `Client` or `AsyncClient` of httpx (0.28) or httpx2, or of a class derived from them.
+
+    Raises:
+        TypeError: It is another kind of client. For an SDK's, guard the `http_client` that it is given.
+    """
+    library, is_async = _library_of(client)
+    held: Any = client
+    notice = _Notice()
+    held._transport = _wrapped(held._transport, library, notice, is_async=is_async)  # noqa: SLF001 - it has no other way in
+    held._mounts = {  # noqa: SLF001 - as above
+        pattern: None if transport is None else _wrapped(transport, library, notice, is_async=is_async)
+        for pattern, transport in held._mounts.items()  # noqa: SLF001 - as above
+    }
+    return client
+
+
+def _library_of(client: object) -> tuple[ModuleType, bool]:
+    for cls in type(client).__mro__:
+        package = cls.__module__.partition(".")[0]
+        if package in _LIBRARIES and cls.__name__ in {"Client", "AsyncClient"}:
+            return sys.modules[package], cls.__name__ == "AsyncClient"
+    msg = (
+        f"guard_client() takes a Client or AsyncClient of httpx or httpx2, not a {type(client).__qualname__}; for the "
+        "client of an SDK, guard the `http_client` that it is given"
+    )
+    raise TypeError(msg)
+
+
+def _wrapped(transport: Any, library: ModuleType, notice: _Notice, *, is_async: bool) -> Any:
+    if isinstance(transport, _Transport):
+        return transport
+    return (_AsyncTransport if is_async else _SyncTransport)(transport, library, notice)
+
+
+class _Notice:
+    """Whether it was said already that a client is used outside any boundary."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def say(self) -> None:
+        """Say it, once."""
+        if not self._said:
+            self._said = True
+            logger.warning(
+                "a guarded HTTP client was used outside any boundary: no deadline holds for its requests there; "
+                "call it inside a boundary, or inside `aiguard.within(seconds)`"
+            )
+
+
+class _Time:
+    """
+    How long one exchange is waited for.
+
+    That is the innermost deadline at each look: for a stream it moves, by what the consumer takes. Where there is none
+    any more, because the response left the boundary, it is the one that the request was sent under.
+    """
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, begun: tuple[float, Clock]) -> None:
+        self._begun = begun
+
+    def left(self) -> float:
+        """Return seconds, below zero where they are over."""
+        moment, clock = current.get() or self._begun
+        return moment - clock.now()
+
+
+class _Timeouts(dict[str, Any]):
+    """
+    The timeouts of one request, each shortened to what is left when its phase begins.
+
+    Transports read them phase by phase, so that a slow connection leaves less for the answer.
+    """
+
+    def __init__(self, own: dict[str, Any], time: _Time) -> None:
+        self._own = own
+        self._time = time
+        super().__init__({phase: self._shortened(own.get(phase)) for phase in _PHASES})
+
+    def _shortened(self, own: float | None) -> float:
+        left = max(_LEAST, self._time.left())
+        return left if own is None else min(own, left)
+
+    def __getitem__(self, phase: str) -> Any:
+        return self._shortened(self._own.get(phase))
+
+    def get(self, phase: str, default: Any = None) -> Any:
+        """Return the seconds that a phase may take from now on."""
+        return self[phase] if phase in self else default  # noqa: SIM401 - this is `get`
+
+
+class _Transport:
+    """A client's transport, and around it what `guard_client` promises."""
+
+    def __init__(self, inner: Any, library: ModuleType, notice: _Notice) -> None:
+        self._inner = inner
+        self._library = library
+        self._notice = notice
+
+    def _prepared(self, request: Any) -> tuple[Any, _Time | None]:
+        """Return the request to be sent, and how long its response is waited for: not at all limited outside."""
+        frame = current.get()
+        if frame is None:
+            self._notice.say()
+            return request, None
+        time = _Time(frame)
+        left = time.left()
+        if left <= 0:
+            msg = "no time was left before the request was sent"
+            raise self._library.ConnectTimeout(msg, request=request)
+        headers = self._library.Headers(request.headers)
+        headers[HEADER] = str(int(left * 1000))
+        timeouts = _Timeouts(request.extensions.get("timeout", {}), time)
+        extensions = {**request.extensions, "timeout": timeouts}
+        sent = self._library.Request(
+            request.method, request.url, headers=headers, stream=request.stream, extensions=extensions
+        )
+        return sent, time
+
+
+class _SyncTransport(_Transport):
+    """Of a `Client`."""
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._inner.__exit__(kind, error, traceback)
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request and return the response, its body not read yet."""
+        sent, time = self._prepared(request)
+        response = self._inner.handle_request(sent)
+        if time is not None:
+            response.stream = _stream_class(self._library)(response.stream, self._library, time)
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+class _AsyncTransport(_Transport):
+    """Of an `AsyncClient`."""
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._inner.__aexit__(kind, error, traceback)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request and return the response, its body not read yet."""
+        sent, time = self._prepared(request)
+        response = await self._inner.handle_async_request(sent)
+        if time is not None:
+            response.stream = _async_stream_class(self._library)(response.stream, self._library, time)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+class _Body:
+    """A response's body, which ends when it is no longer waited for."""
+
+    def __init__(self, inner: Any, library: ModuleType, time: _Time) -> None:
+        self._inner = inner
+        self._library = library
+        self._time = time
+        self._closed = False
+
+    def _check(self) -> None:
+        if self._time.left() <= 0:
+            msg = "the deadline came before the end of the response's body"
+            raise self._library.ReadTimeout(msg)
+
+
+class _SyncBody(_Body):
+    """Of a `Client`'s response."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            self._check()
+            for chunk in self._inner:
+                self._check()
+                yield chunk
+                self._check()
+        except self._library.ReadTimeout:
+            self.close()  # as the library does when it is its own
+            raise
+
+    def close(self) -> None:
+        """Give the connection back, or close it; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._inner.close()
+
+
+class _AsyncBody(_Body):
+    """Of an `AsyncClient`'s response."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = aiter(self._inner)
+        try:
+            self._check()
+            async for chunk in chunks:
+                self._check()
+                yield chunk
+                self._check()
+        except self._library.ReadTimeout:
+            await self.aclose()
+            raise
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._inner.aclose()
+
+
+@cache
+def _stream_class(library: ModuleType) -> Any:
+    """Return a body that the library's client takes for one of its own."""
+    return type("DeadlineStream", (_SyncBody, library.SyncByteStream), {})
+
+
+@cache
+def _async_stream_class(library: ModuleType) -> Any:
+    """Return a body that the library's async client takes for one of its own."""
+    return type("AsyncDeadlineStream", (_AsyncBody, library.AsyncByteStream), {})

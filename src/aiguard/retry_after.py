@@ -1,0 +1,196 @@
+"""
+When a server said to come back.
+
+Read by shape from whatever an exception carries, so that no client library is ever imported: the headers
+`retry-after-ms` and `Retry-After` (RFC 9110 §10.2.3: seconds, or a date), and the `RetryInfo` of Google's errors, which
+is in the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from aiguard.attribute import attribute
+
+if TYPE_CHECKING:
+    from aiguard.clock import Clock
+
+LONGEST: Final = 3600.0
+"""Seconds that a server is listened to: a longer pause is a mistake more often than an outage, and would stop a key."""
+
+_CAUSES: Final = 8
+_HEADERS: Final = 256
+_PARTS: Final = 32
+_DEPTH: Final = 4
+_TEXT: Final = 64
+
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)s", re.ASCII)
+
+
+def retry_after_of(error: BaseException, clock: Clock) -> float | None:
+    """
+    Return the seconds that a server asked to wait, from 0 to `LONGEST`; `None` where it did not.
+
+    The first along the causes of `error` that asks for a pause is listened to; of the errors of a group, the one that
+    asks for the longest. What cannot be read, and what is no number of seconds from zero on, asks for nothing. Never
+    raises.
+    """
+    try:
+        return _asked(error, clock)
+    except Exception:  # noqa: BLE001 - hostile, or nested past recursion: nobody asked for anything
+        return None
+
+
+def _asked(error: BaseException, clock: Clock) -> float | None:
+    link: BaseException | None = error
+    for _ in range(_CAUSES):
+        if link is None:
+            break
+        seconds = _asked_by(link, clock)
+        if seconds is not None:
+            return seconds
+        link = link.__cause__
+    return None
+
+
+def _asked_by(error: BaseException, clock: Clock) -> float | None:
+    if isinstance(error, BaseExceptionGroup):
+        return _longest(_asked(inner, clock) for inner in islice(error.exceptions, _PARTS))
+    for holder in (attribute(error, "response"), error):  # aiohttp's and urllib's errors carry headers themselves
+        seconds = _from_headers(attribute(holder, "headers"), clock)
+        if seconds is not None:
+            return seconds
+    for name in ("details", "response_json", "body"):
+        seconds = _from_body(attribute(error, name))
+        if seconds is not None:
+            return seconds
+    return None
+
+
+# --- headers
+
+
+def _from_headers(headers: object, clock: Clock) -> float | None:
+    """Return what the headers ask for; the one in milliseconds says it more exactly."""
+    try:
+        found = _values(headers)
+    except Exception:  # noqa: BLE001 - headers nobody can read ask for nothing
+        return None
+    milliseconds = _longest(_number(value) for value in found["retry-after-ms"])
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    return _bounded(_longest(_moment(value, clock) for value in found["retry-after"]))
+
+
+def _values(headers: object) -> dict[str, list[str]]:
+    """Return the values of the headers that matter: of a mapping, a multi-dict or pairs, as text or bytes."""
+    found: dict[str, list[str]] = {"retry-after-ms": [], "retry-after": []}
+    pairs: Any = headers.items() if hasattr(headers, "items") else headers
+    if isinstance(pairs, Iterable):
+        for pair in islice(pairs, _HEADERS):
+            name, value = pair
+            into = found.get(_text(name).lower())
+            if into is not None:
+                many = value if isinstance(value, list | tuple) else (value,)
+                into += [part for one in many[:_PARTS] for part in _parts(_text(one))]
+    return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a value, and the numbers in it where several headers were joined: a date has a comma of its own."""
+    yield text
+    if "," in text:
+        yield from text.split(",", _PARTS)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value[: _TEXT * 2].decode("latin-1").strip()
+    if type(value) in {int, float}:
+        return str(value)
+    return value[: _TEXT * 2].strip() if isinstance(value, str) else ""
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def _moment(text: str, clock: Clock) -> float | None:
+    """Return the seconds that `Retry-After` asks for; a date that is past asks for none."""
+    seconds = _number(text)
+    if seconds is not None:
+        return seconds
+    if not 0 < len(text) <= _TEXT:
+        return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
+
+    try:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:  # an HTTP date is always in GMT
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - clock.wall())
+    except Exception:  # noqa: BLE001 - the parser raises half a dozen kinds for what is no date
+        return None
+
+
+# --- Google's RetryInfo
+
+
+def _from_body(body: object) -> float | None:
+    try:
+        return _bounded(_longest(_duration(delay) for delay in _delays(body, _DEPTH)))
+    except Exception:  # noqa: BLE001 - a body nobody can read asks for nothing
+        return None
+
+
+def _delays(part: object, depth: int) -> Iterator[object]:
+    """Yield the delays of every `RetryInfo`, in JSON or as google.api_core's messages."""
+    if depth < 0 or isinstance(part, str | bytes | bytearray):
+        return
+    if isinstance(part, Mapping):
+        if str(part.get("@type", "")).endswith("google.rpc.RetryInfo"):
+            yield part.get("retryDelay")
+        for name in ("error", "details"):
+            yield from _delays(part.get(name), depth - 1)
+    elif isinstance(part, Sequence):
+        for inner in islice(part, _PARTS):
+            yield from _delays(inner, depth - 1)
+    else:
+        yield attribute(part, "retry_delay")
+
+
+def _duration(delay: object) -> float | None:
+    """Return the seconds of a duration: `"34.5s"` in JSON, a message, or what proto-plus makes of one."""
+    if isinstance(delay, timedelta):
+        return delay.total_seconds()
+    if isinstance(delay, str):
+        found = _DURATION.fullmatch(delay.strip()[:_TEXT])
+        return float(found[1]) if found else None
+    seconds, nanos = (
+        (delay.get("seconds"), delay.get("nanos"))
+        if isinstance(delay, Mapping)
+        else (attribute(delay, "seconds"), attribute(delay, "nanos"))
+    )
+    whole, rest = _integer(seconds), _integer(nanos)
+    return None if whole is rest is None else (whole or 0) + (rest or 0) / 1e9
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and len(value) <= _TEXT and re.fullmatch(r"-?[0-9]+", value, re.ASCII):
+        return int(value)  # 64 bits, so JSON has them as text
+    return value if type(value) is int else None
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((one for one in seconds if one is not None), default=None)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """Return `seconds` if they are a time to wait, no longer than one may be."""
+    return min(seconds, LONGEST) if seconds is not None and seconds >= 0 else None
