@@ -68,7 +68,7 @@ class RetryStage:
         if not idempotent and isinstance(self.on, frozenset):
             self.on &= REFUSED_BY_COMPONENT
 
-    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop, its counts in its frame
+    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: C901, PLR0912 - one loop, its counts in its frame
         """Raises what the last attempt raised."""
         journal = call.journal
         if self.counting:
@@ -97,7 +97,6 @@ class RetryStage:
                     raise
                 if further and self.budgeted and not self._may_spend(call, reason, error):
                     raise
-                last = error
             except BaseException:
                 self._close(call, run, None, cancelled=True)
                 raise
@@ -117,12 +116,6 @@ class RetryStage:
                 call.report(Retrying(run.number, reason, delay, failure))
             del failure
             await call.runtime.sleep(delay)  # for no time at all too: others on the loop must get their turn
-            if call.clock.now() >= call.deadline:  # a wait may take longer than it was meant to
-                try:
-                    raise last
-                finally:
-                    del last  # its traceback holds this frame
-            del last
 
     def _close(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
         """Write the attempt down, unless it was turned away before it began, or the hedge stage has done so."""
