@@ -79,8 +79,8 @@ class BulkheadMachine(RuleBasedStateMachine):
     The model is written with lists only: who waits in order of arrival, who is inside, how long calls took.
     """
 
-    @initialize(policy=bulkheads)
-    def declare(self, policy: Bulkhead) -> None:
+    @initialize(policy=bulkheads, line=st.lists(st.sampled_from([CRITICAL, NORMAL, SHEDDABLE]), max_size=4))
+    def declare(self, policy: Bulkhead, line: list[int]) -> None:
         self.policy = policy
         self.permits = Permits(policy)
         self.time = Time()
@@ -93,6 +93,11 @@ class BulkheadMachine(RuleBasedStateMachine):
         self.shedding = False
         self.most = self.limit
         self.longest = policy.queue
+        while self.permits.try_take():  # what is of interest happens where it is crowded
+            self.enter()
+        for priority in line[: policy.queue]:
+            self.line.append(Somebody(priority=priority, deadline=12, time=self.time))
+            self.permits.join(self.line[-1])
 
     # --- the model
 
@@ -334,6 +339,17 @@ def test_sheddable_waiters_are_shed_until_there_is_room_again() -> None:
     permits.give_back()
     assert permits.try_take()
     line_of(permits, SHEDDABLE)
+
+
+def test_who_leaves_as_it_is_let_in_passes_the_permit_on() -> None:
+    """Once, however often it leaves."""
+    permits = full(Permits(Bulkhead(limit=1, queue=2)))
+    first, second = line_of(permits, NORMAL, NORMAL)
+    permits.give_back()
+    assert first.admitted
+    for _ in range(2):
+        permits.leave(first)
+        assert (second.admitted, second.woken, permits.in_flight) == (True, 1, 1)
 
 
 def test_an_empty_line_is_let_go_of() -> None:

@@ -371,16 +371,28 @@ def test_slowness_forgotten_is_no_slowness(clock: VirtualClock) -> None:
 
 def test_a_call_that_begins_after_the_trip_is_not_watched(clock: VirtualClock) -> None:
     """Let in by the closed state, begun in the open one: neither slow nor anything else, and nothing is kept of it."""
-    circuit = circuit_on(clock, minimum_calls=2, slow_call=2.0)
+    circuit = circuit_on(clock, minimum_calls=1, slow_call=2.0)
     late = ask(circuit)
     assert isinstance(late, TimedPermit)
-    fail(circuit, 2)
+    fail(circuit)
     late.began(clock.now())
     clock.advance(15.0)
     assert ask(circuit).probe
     assert (circuit.current_state, circuit._in_flight.began) == (HALF_OPEN, {})
     circuit.settle(late, Verdict.FAILURE)
     assert circuit.told == [(CLOSED, OPEN), (OPEN, HALF_OPEN)]
+
+
+def test_a_slow_success_decides_nothing_by_counts_of_long_ago(clock: VirtualClock) -> None:
+    """It was counted when it became slow; what has expired since does not open anything at its end."""
+    circuit = circuit_on(clock, minimum_calls=10, slow_call=2.0, window=10.0)
+    slow = begin(circuit, clock)
+    clock.advance(2.0)
+    fail(circuit)
+    circuit.configure(Breaker(minimum_calls=2, slow_call=2.0, window=10.0))
+    clock.advance(100.0)
+    circuit.settle(slow, Verdict.SUCCESS)
+    assert circuit.current_state == CLOSED
 
 
 # --- probes
@@ -480,6 +492,15 @@ def test_a_probe_past_its_lease_is_not_heard_though_nobody_took_its_place(
     circuit.settle(lost, verdict)
     assert (circuit.current_state, circuit.success_counter) == (HALF_OPEN, 0)
     assert ask(circuit).probe
+
+
+def test_nothing_is_kept_of_a_lost_probe(clock: VirtualClock) -> None:
+    """One lost probe after another, none of which is ever settled, is no leak."""
+    circuit = half_open(circuit_on(clock, probes=1), clock)
+    for _ in range(5):
+        begin(circuit, clock, lease=4.0)
+        clock.advance(4.0)
+    assert len(circuit._in_flight.began) == len(circuit._probes) == 1
 
 
 def test_a_lease_begins_anew_when_the_component_begins(clock: VirtualClock) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiguard import BoundaryError, FailureKind, Hedge, RetryBudget
+from aiguard.engine.calls import step
 from aiguard.engine.race import RacingTasks
 from aiguard.errors import MisuseError
 from aiguard.events import BreakerMoved, Hedging, RetryBudgetExhausted, RunEnded, RunStarted
@@ -59,6 +60,16 @@ def hedged(clock: VirtualClock, script: Script, call: Call, after: float = 1.0, 
     return clock.run(HedgeStage(Hedge(after=after), Latencies(), **settings).run(script, call))
 
 
+def begun(then: str) -> Any:
+    """Return a step of an attempt that is admitted."""
+
+    def begin(call: Call) -> str:
+        call.run.started = call.clock.now()
+        return then
+
+    return begin
+
+
 def written(call: Call) -> list[tuple[int, str, float, str | None, bool]]:
     """Return the attempts as they were written down."""
     start = call.journal.begun
@@ -88,7 +99,7 @@ def written(call: Call) -> list[tuple[int, str, float, str | None, bool]]:
         # the second answers first
         ((9.0, "one"), (0.5, "two"), "two", 1.5, [(1, "initial", 1.5, None, True), (2, "hedge", 1.5, None, False)]),
         # at the same moment: the first
-        ((1.5, "one"), (0.5, "two"), "one", 1.5, None),
+        ((1.5, "one"), (0.5, "two"), "one", 1.5, [(1, "initial", 1.5, None, False), (2, "hedge", 1.5, None, True)]),
         # one that fails decides nothing while the other runs
         ((1.5, DOWN), (3.0, "two"), "two", 4.0, [(1, "initial", 1.5, DOWN, False), (2, "hedge", 4.0, None, False)]),
         ((5.0, "one"), (0.5, DOWN), "one", 5.0, [(1, "initial", 5.0, None, False), (2, "hedge", 1.5, DOWN, False)]),
@@ -121,10 +132,10 @@ def test_the_first_good_answer_wins(  # noqa: PLR0917 - a table
 ) -> None:
     """Whoever gives it; every attempt is written down in order, and the one that was called off says so."""
 
-    def step(of: Any) -> Any:
+    def scripted(of: Any) -> Any:
         return (of[0], failing(of[1]) if isinstance(of[1], FailureKind) else of[1])
 
-    script = Script(*(step(of) for of in (first, second) if of is not None))
+    script = Script(*(scripted(of) for of in (first, second) if of is not None))
     call = racing(clock)
     if isinstance(answer, FailureKind):
         with pytest.raises(BoundaryError) as caught:
@@ -135,8 +146,7 @@ def test_the_first_good_answer_wins(  # noqa: PLR0917 - a table
     assert clock.elapsed == pytest.approx(at)
     if attempts == []:
         attempts = [(1, "initial", at, None, False)]
-    if attempts is not None:
-        assert written(call) == attempts
+    assert written(call) == attempts
     assert len(script.calls) == (1 if second is None else 2)
 
 
@@ -256,6 +266,32 @@ def test_number_reason_and_delay_are_told(clock: VirtualClock) -> None:
     assert [(made.number, made.reason) for made in call.journal.runs] == [(3, "initial"), (4, "hedge")]
     assert call.journal.tries == 4
     assert [attempt.run.number for attempt in script.calls] == [3, 4]
+
+
+def test_of_two_good_answers_one_is_one_too_many(clock: VirtualClock) -> None:
+    """Both ended before anybody looked: the first's is the call's, the second is written down as called off."""
+    call = call_for(clock)
+    pair = Pair(Rest(begun("one"), begun("two")), call, 1.0, budgeted=False)
+    step(pair.first(call.runtime))
+    second = pair.second(call.runtime, clock.now())
+    assert second is not None
+    step(second())
+    pair.close()
+    assert pair.winner().value == "one"
+    assert [row[-1] for row in written(call)] == [False, True]
+
+
+def test_what_has_not_given_way_is_written_down_as_it_is(clock: VirtualClock) -> None:
+    """The call goes on: the attempt that still runs is over for it, at that moment."""
+    call = call_for(clock)
+    pair = Pair(Rest(begun("two")), call, 1.0, budgeted=False)
+    call.run.started = clock.now()
+    clock.advance(1.0)
+    second = pair.second(call.runtime, clock.now())
+    assert second is not None
+    step(second())
+    pair.close()
+    assert written(call) == [(1, "initial", 1.0, None, True), (2, "hedge", 1.0, None, False)]
 
 
 # --- the budget

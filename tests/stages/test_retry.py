@@ -252,6 +252,7 @@ def test_every_attempt_is_written_down(clock: VirtualClock) -> None:
     assert first.failure is not None
     assert first.failure.kind is DOWN
     assert (second.number, second.reason, second.started, second.failure) == (2, "retry", 1001.5, None)
+    assert second.ended == 1001.5
 
 
 def test_each_attempt_has_a_run_of_its_own(clock: VirtualClock) -> None:

@@ -39,6 +39,8 @@ class RetryTally:
 
     __slots__ = ("_at_start", "_budget", "_calls", "_end", "_further", "_lock", "_past", "_slice", "_width")
 
+    _at_start: tuple[int, int]  # calls and further attempts, when the slice under way began
+
     def __init__(self, budget: RetryBudget) -> None:
         self._lock = threading.Lock()
         self._budget = budget
