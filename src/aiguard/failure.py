@@ -137,3 +137,8 @@ class Failure:
     message: str
     retry_after: float | None = None
     exception: BaseException | None = field(default=None, repr=False)
+
+    @property
+    def is_of_deadline(self) -> bool:
+        """Whether the deadline cut an attempt off: one that a caller has shortened says nothing of the component."""
+        return self.kind is FailureKind.TIMEOUT and self.stage == "deadline"

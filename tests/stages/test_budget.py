@@ -261,6 +261,18 @@ def test_what_is_held_for_a_dead_holder_is_let_go() -> None:
     assert ledger.spent == (1,)
 
 
+def test_what_is_deferred_after_it_was_forgotten_counts_again() -> None:
+    """The window has left its slice behind, and the attempt has not begun yet."""
+    ledger = Ledger(Budget(calls=2, per=6.0))
+    slow = ledger.reserve(CALL, 0.0)
+    ledger.reserve(CALL, 7.0)
+    assert ledger.spent == (1,)
+    slow.defer(20.0)
+    assert ledger.spent == (2,)
+    slow.begin(8.0)
+    assert ledger.spent == (2,)
+
+
 def test_what_never_began_is_free_again() -> None:
     """Given back while it waits, and after nobody held it any more."""
     ledger = Ledger(Budget(calls=2, per=6.0))

@@ -28,10 +28,7 @@ by a limit that is not ours: a 429 as much as a 503)."""
 
 def is_overload(failure: Failure, *, shortened: bool) -> bool:
     """Return whether `failure` says that too much was asked; `shortened`: a caller's own deadline cut the call."""
-    # a caller that was in more of a hurry than the policy says nothing of the component
-    return failure.kind in OVERLOADS and not (
-        shortened and failure.kind is FailureKind.TIMEOUT and failure.stage == "deadline"
-    )
+    return failure.kind in OVERLOADS and not (shortened and failure.is_of_deadline)
 
 
 class AdaptiveLimit:

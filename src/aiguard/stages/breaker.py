@@ -230,8 +230,7 @@ class BreakerStage:
             return NEUTRAL  # excluded by hand, as pybreaker knows it
         if kind in OPENS_AT_ONCE:
             return FATAL
-        # only a caller's shorter deadline cut it: that says nothing of the component
-        cut_short = kind is FailureKind.TIMEOUT and shortened and failure.stage == "deadline"
+        cut_short = shortened and failure.is_of_deadline
         # a server that says when to come back is answering
         asks_for_a_pause = kind is FailureKind.OVERLOADED and failure.retry_after is not None
         return NEUTRAL if cut_short or asks_for_a_pause else FAILURE

@@ -146,10 +146,10 @@ class Circuit:
         """Say how the call ended that `permit` let in; a permit is settled once."""
         now = self._clock.now()
         with self._lock:
-            if permit is self._shared and verdict is SUCCESS:  # most calls end here
+            if verdict is SUCCESS and (permit is self._shared or self._was_in_time(permit, now)):  # most calls end here
                 window = self._window
                 window.add(now, FINE)
-                if window.failures and self._is_over():
+                if (window.failures or window.slow) and self._is_over():
                     self._trip(now)
             else:
                 self._settle(permit, verdict, now)
@@ -238,6 +238,16 @@ class Circuit:
                     self._trip(now)
             elif permit in self._probes and moment < permit.until:  # else it was given up before it became slow
                 self._trip(now)
+
+    def _was_in_time(self, permit: Permit, now: float) -> bool:
+        """Take a call out of those under way where nothing more is to be asked about it."""
+        in_flight = self._in_flight
+        return (
+            type(permit) is TimedPermit
+            and now < in_flight.due
+            and permit.generation == self._generation
+            and in_flight.began.pop(permit, None) is not None
+        )
 
     def _settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         place = None
@@ -345,22 +355,10 @@ def _window(policy: Breaker) -> Window:
     return TimeWindow(policy.window) if policy.window_calls is None else CountWindow(policy.window_calls)
 
 
-_CIRCUIT_OPEN: Final = FailureKind.CIRCUIT_OPEN
 IS_OPEN: Final = "the breaker is open and lets no call in"
 _IS_PROBING: Final = "the breaker is half-open, and as many probes as it may let in are under way"
 
-# a rejection has to be quick, and the constructor of a frozen dataclass takes three times as long as its own slots
-_kind, _stage, _message, _retry_after, _exception = (
-    Failure.__dict__[name].__set__ for name in ("kind", "stage", "message", "retry_after", "exception")
-)
-
 
 def refusal(message: str, retry_after: float | None) -> Failure:
-    """Return why a call was turned away."""
-    failure = object.__new__(Failure)
-    _kind(failure, _CIRCUIT_OPEN)
-    _stage(failure, "breaker")
-    _message(failure, message)
-    _retry_after(failure, retry_after)
-    _exception(failure, None)
-    return failure
+    """Return why a call is not let in."""
+    return Failure(FailureKind.CIRCUIT_OPEN, "breaker", message, retry_after)
