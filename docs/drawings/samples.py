@@ -1,4 +1,4 @@
-"""The samples of docs/pictures.md, and what they recorded."""
+"""The samples that stand above the pictures of this documentation, and what they recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiguard.testing import fresh_registry
 if TYPE_CHECKING:
     from aiguard import Boundary, Outcome
 
-PAGE = Path(__file__).resolve().parent.parent / "pictures.md"
+PAGES = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,23 @@ class Recorded:
     received: list[tuple[float, str]]
 
 
-def run(picture: str) -> Recorded:
-    """Run the sample that stands above `picture` on the page. Raises `LookupError` where there is none."""
-    text = PAGE.read_text(encoding="utf-8")
-    found = re.search(rf"```python\n((?:(?!```).)*)```\n\n!\[[^]]*\]\(images/{picture}\.svg\)", text, flags=re.DOTALL)
-    if found is None:
-        msg = f"no sample stands above {picture}.svg on {PAGE.name}"
+def _above(picture: str) -> tuple[str, str]:
+    """Return the sample above a picture, and its page. Raises `LookupError` where there is not one, or more."""
+    pattern = rf"```python\n((?:(?!```).)*)```\n\n!\[[^]]*\]\(images/{picture}\.svg\)"
+    pages = {page.name: page.read_text(encoding="utf-8") for page in PAGES.glob("*.md")}
+    found = [(sample, page) for page, text in pages.items() for sample in re.findall(pattern, text, flags=re.DOTALL)]
+    if len(found) != 1:
+        msg = f"{len(found)} samples stand above {picture}.svg, not one"
         raise LookupError(msg)
+    return found[0]
+
+
+def run(picture: str) -> Recorded:
+    """Run the sample that stands above `picture` on its page. Raises `LookupError` where there is not one, or more."""
+    sample, page = _above(picture)
     left: dict[str, Any] = {"__name__": "sample"}
     with fresh_registry():
-        exec(compile(found[1], PAGE.name, "exec", dont_inherit=True), left)  # noqa: S102 - our own page, which is what is to be drawn
+        exec(compile(sample, page, "exec", dont_inherit=True), left)  # noqa: S102 - our own page, which is what is to be drawn
     pairs = left["calls"] if "calls" in left else [(0.0, left["outcome"])]
     calls = sorted((Call(begun, outcome) for begun, outcome in pairs), key=lambda call: call.begun)
     name = calls[0].outcome.boundary
