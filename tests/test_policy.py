@@ -157,6 +157,23 @@ def test_settings_at_their_borders_go_together(group: type[BaseModel], settings:
 
 
 @pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("settings", "counted"),
+    [
+        ({"retry": Retry()}, True),
+        ({"reask": 1}, True),
+        ({"hedge": Hedge()}, True),
+        ({"dependency": "provider"}, True),  # another boundary of it may spend
+        ({}, False),
+        ({"retry": Retry(), "retry_budget": None}, False),
+        ({"dependency": "provider", "retry_budget": None}, False),
+    ],
+)
+def test_calls_count_where_somebody_may_spend_what_they_add(settings: dict[str, Any], *, counted: bool) -> None:
+    """Everywhere else nobody would ever look at the count."""
+    assert Policy(**settings).counts_calls is counted
+
+
 def test_a_policy_cannot_be_changed() -> None:
     """A boundary's settings are read-only, down to their groups."""
     boundary = Boundary("t", deadline=1.0, retry=Retry(), fallback=["floor"])

@@ -85,10 +85,9 @@ class RunStarted(NamedTuple):
 
 
 class RunEnded(NamedTuple):
-    """An attempt ended with the contract's verdict, or a rung with its own: see `run.failure`."""
+    """An attempt ended with the contract's verdict, or a rung with its own: see `run.failure` and `run.cancelled`."""
 
     run: Run
-    cancelled: bool = False
 
 
 class Retrying(NamedTuple):

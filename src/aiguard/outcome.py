@@ -23,9 +23,11 @@ class Attempt:
         number: Counted from 1.
         reason: Why it was made: `"initial"`, `"retry"` (the one before failed), `"reask"` (its answer was
             invalid) or `"hedge"` (the one before was late).
-        failure: Why it failed; `None` if its answer left the boundary.
+        failure: Why it failed; `None` if it gave a valid answer, or was cancelled before it gave any.
         started: Seconds from the start of the call to the start of the attempt, queueing included.
         elapsed: Seconds the attempt took, the contract's verdict included.
+        cancelled: Whether its end is of no account: it was called off, or a hedge's other attempt had answered before
+            it did.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Attempt:
     failure: Failure | None
     started: float
     elapsed: float
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,12 @@ class Policy(SettingsGroup):
     mode: Mode = "on"
     contain: Contain = "all"
 
+    @property
+    def counts_calls(self) -> bool:
+        """Whether its calls count for the retry budget: only where somebody may spend what they add to it."""
+        repeats = self.retry is not None or self.reask > 0 or self.hedge is not None
+        return self.retry_budget is not None and (repeats or self.dependency is not None)
+
     @field_validator("fallback", mode="before")
     @classmethod
     def _ladder(cls, value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -17,10 +18,10 @@ class Retry(SettingsGroup):
 
     Attributes:
         attempts: How many tries in all, the first included. Three: one bad moment and one bad server are survived,
-            and a dependency that is really down is asked three times as often, no more.
+            and of one that is really down the retry budget asks a fifth more, not three times as much.
         wait: Seconds before the next attempt: a tenacity `wait_*` object, or `None` for full jitter between 0 and
-            0.1 s × 2ⁿ, at most 2 s (AWS Architecture Blog, "Exponential backoff and jitter"). A server's own
-            `Retry-After` is the floor of either.
+            0.1 s × 2ⁿ⁻¹ after n failures, at most 2 s (AWS Architecture Blog, "Exponential backoff and jitter"). A
+            server's own `Retry-After` is the floor of either.
         stop: A tenacity `stop_*` object instead of `attempts`.
         on: The failure kinds that are worth another attempt, or one tenacity `retry_*` object, which is asked about
             the component's own exception.
@@ -30,6 +31,15 @@ class Retry(SettingsGroup):
     wait: Callable[[Any], float] | None = None
     stop: Callable[[Any], bool] | None = None
     on: frozenset[FailureKind] | Callable[[Any], bool] = RETRIED_BY_DEFAULT
+
+    @field_validator("wait", "stop", "on", mode="before")
+    @classmethod
+    def _answers_at_once(cls, value: object) -> object:
+        called = type(value).__call__ if callable(value) else None
+        if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(called):
+            msg = "is a coroutine function, whose answer nobody awaits: give the plain one of the same name"
+            raise ValueError(msg)
+        return value
 
     @field_validator("on", mode="before")
     @classmethod

@@ -38,7 +38,7 @@ def test_a_call_beyond_the_budget_goes_to_the_ladder(scenario: Scenario, clock: 
     failure = outcome.failure
     assert failure is not None
     assert (failure.kind, failure.stage) == (FailureKind.BUDGET_EXHAUSTED, "budget")
-    assert failure.message == "2 calls are spent or reserved in 60 s, of 2 that may be"
+    assert failure.message == "2 of 2 calls are spent or reserved in 60 s"
     assert failure.retry_after == 61.0
     assert clock.elapsed == 0.0
     clock.advance(60.9)

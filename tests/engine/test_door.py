@@ -16,6 +16,7 @@ from aiguard import (
     FailureKind,
     Outcome,
     Retry,
+    RetryBudget,
     Rung,
     guard,
     last_good,
@@ -175,6 +176,24 @@ def test_the_floor_is_a_fresh_copy_each_time(clock: VirtualClock) -> None:
     first = guarded("asked")
     first.append("changed")
     assert guarded("asked") == ["one"]
+
+
+@pytest.mark.parametrize("listened", [False, True])
+def test_a_call_counts_for_the_retry_budget_whichever_way_it_leaves(
+    clock: VirtualClock,
+    walked: Callable[[], None],
+    listened: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Telemetry that is switched on changes no decision."""
+    budget = RetryBudget(ratio=1.0, floor=0)
+    guarded = declared("t", is_async=False, fallback=["floor"], retry=Retry(), retry_budget=budget)
+    guarded(HttpError(401))
+    if listened:
+        walked()
+    for _ in range(3):
+        guarded("asked")
+    retries = guarded.boundary._state.partition.retries
+    assert [retries.spend(clock.now()) for _ in range(5)] == [True] * 4 + [False]
 
 
 @pytest.mark.parametrize("listener", ["is_traced", "is_counted", "is_heard"])

@@ -110,6 +110,15 @@ def test_a_second_attempt_answers_for_a_late_one(hedged: Callable[..., Harness])
     rest(component)
 
 
+def test_the_attempt_that_was_overtaken_does_not_look_like_one_that_answered(hedged: Callable[..., Harness]) -> None:
+    """Its outcome says so, and its time goes no further than the answer's."""
+    component = hedged(Hang(), Takes(0.5))
+    first, second = component.outcome().attempts
+    assert (first.cancelled, first.failure, first.elapsed) == (True, None, 1.5)
+    assert (second.cancelled, second.failure, second.elapsed) == (False, None, 0.5)
+    rest(component)
+
+
 def test_a_late_attempt_may_still_answer_first(hedged: Callable[..., Harness]) -> None:
     """Then the second is called off."""
     component = hedged(Takes(2.0, "first"), Hang())

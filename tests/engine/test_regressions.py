@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tenacity.asyncio import retry_if_exception
 
 from aiguard import Boundary, BulkheadFullError, MisuseError, PolicyError, Retry, guard
 
@@ -51,6 +52,17 @@ def test_a_class_is_no_retry_predicate() -> None:
     """Calling a class makes an instance, which is true: it would retry everything."""
     with pytest.raises(PolicyError, match="a class would retry everything"):
         Retry(on=ConnectionError)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("setting", ["wait", "stop", "on"])
+def test_what_a_retry_asks_is_no_coroutine_function(setting: str) -> None:
+    """Its answer would be a coroutine, which is true: everything would be tried again."""
+
+    async def never(_: BaseException) -> bool:
+        return False
+
+    with pytest.raises(PolicyError, match=f"`Retry.{setting}`=.*: is a coroutine function"):
+        Retry(**{setting: retry_if_exception(never)})  # type: ignore[arg-type]
 
 
 def test_a_virtual_boundary_on_a_real_loop_says_so(clock: VirtualClock) -> None:

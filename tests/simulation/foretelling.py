@@ -205,7 +205,7 @@ class _Telling:
         retries = self.key.retries
         shared = policy.hedge is not None or policy.dependency is not None
         counts = policy.retry is not None or policy.reask or shared
-        if retries is not None and counts and not self._by_the_short_way(now):
+        if retries is not None and counts:
             retries.calls.append(now)
         number, reason = 1, "initial"
         while True:
@@ -227,18 +227,6 @@ class _Telling:
                 number, reason = number + 1, following.reason
             now = attempt.ended + following.delay
             self._unless_given_up(attempt.ended, now)
-
-    def _by_the_short_way(self, now: float) -> bool:
-        """Whether an open breaker turns the call away before it counts as one: not where an outcome is asked for."""
-        if not self.caller.plain:
-            return False
-        policy, breaker, ladder = self.policy, self.key.breaker, self.spec.ladder
-        if policy.breaker is None or breaker is None or policy.breaker.metrics_only:
-            return False
-        if policy.key is not None or policy.budget is not None or self.key.pause.left(now) > 0:
-            return False
-        called = self.teller.schedule.shape in {"async", "sync"} and (not ladder or ladder[0] == "value")
-        return called and breaker.state == "open" and breaker.until > now
 
     def _may(self, following: Next, retries: RetryBudgetModel | None, now: float) -> bool:
         return following.reason == "pause" or retries is None or retries.spend(now)

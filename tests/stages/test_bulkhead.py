@@ -170,7 +170,7 @@ class BulkheadMachine(RuleBasedStateMachine):
             with pytest.raises(Full, match="sheddable"):
                 self.permits.join(somebody)
         elif len(self.line) >= self.policy.queue and not lower:
-            with pytest.raises(Full, match=f"all {self.limit} permits are taken and {len(self.line)} calls wait"):
+            with pytest.raises(Full, match=rf"all permits are taken \(limit: {self.limit}\), and ({len(self.line)} of|there is no queue)"):
                 self.permits.join(somebody)
         else:
             full = len(self.line) >= self.policy.queue
@@ -311,7 +311,7 @@ def test_who_is_displaced_hears_of_it_at_once() -> None:
     """The youngest sheddable makes room for a normal call, and nobody for a sheddable one."""
     permits = full(Permits(Bulkhead(limit=1, queue=2)))
     old, young = line_of(permits, SHEDDABLE, SHEDDABLE)
-    with pytest.raises(Full, match="all 1 permits are taken and 2 calls wait"):
+    with pytest.raises(Full, match=r"all permits are taken \(limit: 1\), and 2 of 2 places in the queue"):
         permits.join(Somebody(priority=SHEDDABLE))
     line_of(permits, NORMAL)
     assert (old.woken, old.refusal) == (0, None)
@@ -511,7 +511,7 @@ def test_the_message_of_a_full_bulkhead_says_how_full(clock: VirtualClock) -> No
     permits.join(Somebody())
     call = call_for(clock)
     runtime_of(call).waiting = queueing
-    with pytest.raises(BulkheadFullError, match=r"all 4 permits are taken and 1 calls wait already"):
+    with pytest.raises(BulkheadFullError, match=r"all permits are taken \(limit: 4\), and 1 of 1 places in the queue"):
         run(BulkheadStage(permits), Rest("never"), call)
 
 

@@ -389,7 +389,7 @@ def test_each_attempt_is_told_to_end_once(clock: VirtualClock) -> None:
     """The one that was called off as cancelled, when it has really given way; numbers in the order of the events."""
     ear = Ear()
     assert hedged(clock, Script((9.0, "one"), (0.5, "two")), racing(clock, ear=ear)) == "two"
-    told = [(event.run.number, event.cancelled) for event in ear.events if isinstance(event, RunEnded)]
+    told = [(event.run.number, event.run.cancelled) for event in ear.events if isinstance(event, RunEnded)]
     assert sorted(told) == [(1, True), (2, False)]
 
 
@@ -449,7 +449,7 @@ def test_a_cancelled_call_has_its_attempts_written_down(clock: VirtualClock, at:
     clock.run(whole())
     begun = 1 if at < 1.0 else 2
     assert [row[2:] for row in written(call)] == [(at, None, True)] * begun
-    assert [event.cancelled for event in ear.events if isinstance(event, RunEnded)] == [True] * begun
+    assert [event.run.cancelled for event in ear.events if isinstance(event, RunEnded)] == [True] * begun
     assert call.run.closed
 
 

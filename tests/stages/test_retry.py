@@ -280,7 +280,9 @@ def test_an_interrupt_ends_the_attempt_and_passes(clock: VirtualClock, ending: B
     with pytest.raises(type(ending)):
         run(RetryStage(Retry(on=tenacity.retry_always), 0), rest, call)
     assert len(rest.calls) == len(call.journal.runs) == 1
-    assert [(type(event), event.cancelled) for event in ear.events if isinstance(event, RunEnded)] == [(RunEnded, True)]
+    assert [(type(event), event.run.cancelled) for event in ear.events if isinstance(event, RunEnded)] == [
+        (RunEnded, True)
+    ]
 
 
 def test_listeners_hear_of_each_further_attempt(clock: VirtualClock) -> None:
@@ -465,11 +467,7 @@ def test_a_wait_for_a_pause_spends_nothing(clock: VirtualClock) -> None:
     ("stage", "counted"),
     [
         (RetryStage(Retry(), 0), True),
-        (RetryStage(None, 1), True),
-        (RetryStage(None, 0, shared=True), True),
-        (RetryStage(None, 0), False),  # nobody is there to spend what it would add
-        (RetryStage(Retry(), 0, budgeted=False), False),
-        (RetryStage(None, 0, budgeted=False, shared=True), False),
+        (RetryStage(Retry(), 0, counting=False), False),
     ],
 )
 def test_calls_are_counted_where_somebody_may_spend(

@@ -11,7 +11,7 @@ from opentelemetry._logs import SeverityNumber
 from pydantic import BaseModel, field_validator
 
 import aiguard
-from aiguard import Boundary, BoundaryError, Breaker, Bulkhead, Retry, guard, last_good
+from aiguard import Boundary, BoundaryError, Breaker, Bulkhead, Hedge, Retry, guard, last_good
 from aiguard.telemetry import events, metrics, names
 from tests.shapes import Harness
 
@@ -91,6 +91,26 @@ def test_histograms_measure_seconds(clock: VirtualClock, recorded: Recorded) -> 
     assert totals == {"timed": pytest.approx(3.5), "cancelled": pytest.approx(1.0)}
     cancelled: dict[str, Any] = {"aiguard__boundary": "cancelled", "aiguard__outcome": "cancelled"}
     assert point(recorded, names.CALL_DURATION, **cancelled) == 1
+    stopped: dict[str, Any] = {"aiguard__attempt__kind": "initial", "aiguard__attempt__outcome": "cancelled"}
+    assert point(recorded, names.ATTEMPT_DURATION, aiguard__boundary="cancelled", **stopped) == 1
+
+
+def test_histograms_tell_an_attempt_that_was_overtaken(clock: VirtualClock, recorded: Recorded) -> None:
+    """The one that lost to a hedge counts as cancelled, not among those that answered."""
+
+    @guard("raced", deadline=10.0, hedge=Hedge(after=1.0))
+    async def component() -> str:
+        await asyncio.sleep(next(seconds))
+        return "ok"
+
+    seconds = iter([9.0, 0.5])
+    assert clock.run(component()) == "ok"
+    attempts = {tuple(sorted(found.items())): count for found, count, _ in recorded.points[names.ATTEMPT_DURATION]}
+    raced = (names.BOUNDARY, "raced")
+    assert attempts == {
+        ((names.ATTEMPT_KIND, "initial"), (names.ATTEMPT_OUTCOME, "cancelled"), raced): 1,
+        ((names.ATTEMPT_KIND, "hedge"), raced): 1,
+    }
 
 
 def test_a_degraded_call_is_a_log_event(scenario: Callable[..., Harness], recorded: Recorded) -> None:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
-from aiguard import BoundaryError, Breaker, Bulkhead, OutputContract, Retry, Rung, guard, last_good
+from aiguard import BoundaryError, Breaker, Bulkhead, OutputContract, Retry, RetryBudget, Rung, guard, last_good
 from aiguard.telemetry import names, spans
 from tests.shapes import Hang
 from tests.streaming import KINDS, Streams
@@ -190,6 +190,14 @@ def test_an_invalid_answer(scenario: Callable[..., Harness], recorded: Recorded)
     assert [event.name for event in call.events] == ["aiguard.validation.failed", "aiguard.retry"]
     assert dict(call.events[0].attributes or {}) == {"aiguard.contract": "Number", "error.type": "malformed_output"}
     assert dict(call.events[1].attributes or {})["aiguard.attempt.kind"] == "reask"
+
+
+def test_a_spent_retry_budget_is_seen(recorded: Recorded, scenario: Callable[..., Harness]) -> None:
+    """Also where a rung answers: who reads the trace learns why there was no further attempt."""
+    nothing = RetryBudget(ratio=0, floor=0)
+    scenario(ConnectionError(), fallback=["floor"], retry=Retry(), retry_budget=nothing)()
+    [event] = recorded.named("aiguard.call scenario").events
+    assert (event.name, dict(event.attributes or {})) == (names.RETRY_BUDGET_EVENT, {"aiguard.attempt.kind": "retry"})
 
 
 def test_the_components_own_spans_are_the_attempts_children(

@@ -36,11 +36,13 @@ class Door:
     Args:
         state: What the calls of the boundary share.
         steps: The ladder: a first rung that is a value answers here too.
+        counting: Whether the retry budget is told of every call.
     """
 
-    __slots__ = ("_clock", "_floor", "_partition", "_state", "_switch")
+    __slots__ = ("_clock", "_counting", "_floor", "_partition", "_state", "_switch")
 
-    def __init__(self, state: State, steps: tuple[Step, ...]) -> None:
+    def __init__(self, state: State, steps: tuple[Step, ...], *, counting: bool) -> None:
+        self._counting = counting
         self._state = state
         self._clock = state.clock
         self._switch = state.switch
@@ -53,7 +55,7 @@ class Door:
         asked_before = policy.breaker is None or policy.key is not None or policy.budget is not None
         if asked_before or form is not Form.VALUE or (steps and steps[0].way is not Way.VALUE):
             return None
-        return cls(state, steps)
+        return cls(state, steps, counting=policy.counts_calls)
 
     def answer(self) -> Any:
         """Return the floor's answer, or `OPEN_DOOR`. Raises `CircuitOpenError`."""
@@ -68,6 +70,8 @@ class Door:
             return OPEN_DOOR
         if spans.is_traced() or metrics.is_counted() or events.is_heard():
             return OPEN_DOOR
+        if self._counting:
+            self._partition.retries.count(now)
         if self._floor is not None:
             return self._floor()
         raise CircuitOpenError(refusal(IS_OPEN, until - now), boundary=self._state.name, outcome=self._outcome)

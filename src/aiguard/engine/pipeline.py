@@ -59,8 +59,8 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
             policy.retry,
             policy.reask,
             budgeted=policy.retry_budget is not None,
+            counting=policy.counts_calls,
             idempotent=policy.idempotent,
-            shared=policy.hedge is not None or policy.dependency is not None,
         ),
         HedgeStage(policy.hedge, state.latencies, budgeted=policy.retry_budget is not None) if policy.hedge else None,
         OutputStage(state.judge) if state.judge is not None and judged else None,
@@ -188,13 +188,12 @@ class Pipeline:
     def answered(self, call: Call) -> None:
         """End a call whose value left the boundary."""
         journal = call.journal
-        elapsed = call.clock.now() - journal.begun
         if journal.rung is None:
-            self.state.metrics.succeeded(elapsed, journal.runs)
+            self.state.metrics.succeeded(call)
             outcome = names.SUCCESS
         else:
             outcome = names.FALLBACK
-            self.state.metrics.ended(outcome, elapsed, journal.runs, journal.failure)
+            self.state.metrics.ended(outcome, call, journal.failure)
             if journal.failure is not None:
                 events.degraded(self.name, journal.failure, journal.rung, journal.age, _context(call))
         if journal.listener is not None:
@@ -207,7 +206,7 @@ class Pipeline:
             error = _interrupted(error, journal.delivered)
         failure = error.failure
         outcome = names.REJECTED if isinstance(error, RejectedError) else names.ERROR
-        self.state.metrics.ended(outcome, call.clock.now() - journal.begun, journal.runs, failure)
+        self.state.metrics.ended(outcome, call, failure)
         events.left(self.name, failure, _context(call))
         self._end_trace(call, outcome, failure)
         error.boundary = self.name
@@ -223,8 +222,7 @@ class Pipeline:
 
     def broken(self, call: Call) -> None:
         """End a call that was cancelled, or that a programmer's error made impossible."""
-        journal = call.journal
-        self.state.metrics.ended(names.CANCELLED, call.clock.now() - journal.begun, journal.runs, None)
+        self.state.metrics.ended(names.CANCELLED, call, None)
         self._end_trace(call, names.CANCELLED, None)
 
     def outcome(
@@ -235,7 +233,12 @@ class Pipeline:
         begun = journal.begun
         attempts = tuple(
             Attempt(
-                run.number, run.reason, run.failure, (run.started or begun) - begun, run.ended - (run.started or begun)
+                run.number,
+                run.reason,
+                run.failure,
+                (run.started or begun) - begun,
+                run.ended - (run.started or begun),
+                run.cancelled,
             )
             for run in journal.runs
         )

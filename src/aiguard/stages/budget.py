@@ -122,7 +122,8 @@ class Ledger:
 
     def reserve(self, amounts: Amounts, now: float) -> Reservation:
         """Set aside what an attempt is expected to spend. Raises `BudgetExhaustedError`."""
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             if now >= self._due:
                 self._turn(now)
             left, booked = self._left, self._current
@@ -135,6 +136,8 @@ class Ledger:
                 amount = amounts[unit]
                 left[unit] -= amount
                 spent[unit] += amount
+        finally:
+            self._lock.release()
         return Reservation(self, amounts, booked)
 
     def settle(self, reservation: Reservation, amounts: Amounts, now: float) -> None:
@@ -212,7 +215,7 @@ class Ledger:
             if amounts[unit] > self._left[unit]:
                 limit = self._limits[unit]
                 used = limit - self._left[unit]
-                message = f"{used} {name} are spent or reserved in {self._per:g} s, of {limit} that may be"
+                message = f"{used} of {limit} {name} are spent or reserved in {self._per:g} s"
                 free_in = self._free_in(amounts, now)
                 raise BudgetExhaustedError(Failure(FailureKind.BUDGET_EXHAUSTED, "budget", message, free_in))
 

@@ -93,11 +93,14 @@ class Permits:
 
     def try_take(self) -> bool:
         """Take a permit if one is free; who waits goes first, since a freed permit is handed over, not put back."""
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             if self.in_flight < self.limit:
                 self.in_flight += 1
                 return True
             return False
+        finally:
+            self._lock.release()
 
     def join(self, waiter: Waiter) -> bool:
         """
@@ -148,16 +151,20 @@ class Permits:
 
     def give_back(self) -> None:
         """Hand the permit to the next in line, or put it back; one over a limit that has fallen is gone."""
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             self.in_flight -= 1
             if self._line is None and not self._shedding:
                 return
             woken = self._served()
+        finally:
+            self._lock.release()
         self._wake(woken)
 
     def succeeded(self, took: float | None) -> None:
         """Give the permit of a call back that succeeded, after `took` seconds inside where that was measured."""
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             if took is not None:
                 if not self._took:
                     self._took = deque(maxlen=SAMPLES)
@@ -171,6 +178,8 @@ class Permits:
             if self._line is None and not self._shedding:
                 return
             woken = self._served()
+        finally:
+            self._lock.release()
         self._wake(woken)
 
     def overloaded(self, generation: int) -> None:
@@ -216,7 +225,8 @@ class Permits:
         return quickest
 
     def _crowd(self) -> str:
-        return f"all {self.limit} permits are taken and {self.queued} calls wait already"
+        places = f"{self.queued} of {self.queue} places in the queue" if self.queue else "there is no queue"
+        return f"all permits are taken (limit: {self.limit}), and {places}"
 
     def _shed(self) -> str:
         return f"the component is overloaded, its limit has fallen to {self.limit}, and no sheddable call may wait"

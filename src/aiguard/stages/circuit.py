@@ -145,7 +145,8 @@ class Circuit:
     def settle(self, permit: Permit, verdict: Verdict) -> None:
         """Say how the call ended that `permit` let in; a permit is settled once."""
         now = self._clock.now()
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             if verdict is SUCCESS and (permit is self._shared or self._was_in_time(permit, now)):  # most calls end here
                 window = self._window
                 window.add(now, FINE)
@@ -153,13 +154,18 @@ class Circuit:
                     self._trip(now)
             else:
                 self._settle(permit, verdict, now)
+        finally:
+            self._lock.release()
         if self._moves:
             self._tell()
 
     def began(self, permit: TimedPermit, now: float) -> None:
         """The component begins the call: what it waited before, in a queue, is not the component's time."""
-        with self._lock:
+        self._lock.acquire()  # not `with`, which takes twice as long
+        try:
             self._in_flight.began[permit] = now
+        finally:
+            self._lock.release()
 
     def answered(self, permit: TimedPermit, now: float) -> None:
         """The first item of a stream is there: how long the rest takes is its consumer's affair too."""

@@ -258,8 +258,9 @@ class FallbackStage:
     def _end(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
         run.ended = call.clock.now()
         run.failure = failure
+        run.cancelled = cancelled
         if call.observed:
-            call.report(RunEnded(run, cancelled))
+            call.report(RunEnded(run))
 
 
 def _why(error: Exception) -> str:

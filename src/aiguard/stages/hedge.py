@@ -114,7 +114,7 @@ class Racer:
                 run.ended = call.clock.now()
                 run.cancelled = run.cancelled or cancelled
                 if call.observed:
-                    call.report(RunEnded(run, cancelled))
+                    call.report(RunEnded(run))
         self.ended = True  # last: another thread may look
 
 

@@ -47,8 +47,8 @@ class RetryStage:
         retry: What is tried again, how often, and when.
         reask: How often an invalid answer is asked for again.
         budgeted: Whether the retry budget is asked.
+        counting: Whether the retry budget is told of every call.
         idempotent: Whether asking twice does no more than asking once.
-        shared: Whether others spend the same budget: a hedge, or boundaries of the same dependency.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class RetryStage:
         reask: int,
         *,
         budgeted: bool = True,
+        counting: bool = True,
         idempotent: bool = True,
-        shared: bool = False,
     ) -> None:
         self.retry = retry
         self.reask = reask
         self.budgeted = budgeted
-        self.counting = budgeted and (retry is not None or reask > 0 or shared)
+        self.counting = counting
         self.on = retry.on if retry is not None else frozenset[FailureKind]()
         if not idempotent and isinstance(self.on, frozenset):
             self.on &= REFUSED_BY_COMPONENT
@@ -123,9 +123,10 @@ class RetryStage:
             return
         run.ended = call.clock.now()
         run.failure = failure
+        run.cancelled = cancelled
         call.journal.runs.append(run)
         if call.observed:
-            call.report(RunEnded(run, cancelled))
+            call.report(RunEnded(run))
 
     def _may_spend(self, call: Call, reason: Reason, error: BoundaryError) -> bool:
         """Whether the retry budget has one more attempt; where it has none, `error` says so to who reads it."""

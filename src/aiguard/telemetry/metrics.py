@@ -10,8 +10,7 @@ from aiguard.call import logger
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from aiguard.call import Call
     from aiguard.events import Run
     from aiguard.failure import Failure
 
@@ -49,33 +48,35 @@ class BoundaryMetrics:
         self._success = {names.BOUNDARY: name, names.OUTCOME: names.SUCCESS}
         self._first: dict[str, str] = {names.BOUNDARY: name, names.ATTEMPT_KIND: "initial"}
 
-    def succeeded(self, elapsed: float, runs: Iterable[Run]) -> None:
+    def succeeded(self, call: Call) -> None:
         """Record a call that the component answered."""
-        self._record(elapsed, self._success, runs)
+        if is_counted():
+            self._record(call, self._success)
 
-    def ended(self, outcome: str, elapsed: float, runs: Iterable[Run], failure: Failure | None) -> None:
+    def ended(self, outcome: str, call: Call, failure: Failure | None) -> None:
         """Record a call that ended in any other way."""
         if not is_counted():
             return
         attributes = {names.BOUNDARY: self._name, names.OUTCOME: outcome}
         if failure is not None:
             attributes[names.DEGRADED_REASON if outcome == names.FALLBACK else names.ERROR_TYPE] = failure.kind.value
-        self._record(elapsed, attributes, runs)
+        self._record(call, attributes)
 
-    def _record(self, elapsed: float, attributes: dict[str, str], runs: Iterable[Run]) -> None:
-        if not is_counted():
-            return
+    def _record(self, call: Call, attributes: dict[str, str]) -> None:
+        journal = call.journal
         try:
-            _calls.record(elapsed, attributes)
-            for run in runs:
+            _calls.record(call.clock.now() - journal.begun, attributes)
+            for run in journal.runs:
                 _attempts.record(run.ended - (run.started or 0.0), self._attributes_of(run))
         except Exception as error:  # noqa: BLE001 - a meter's fault must not become the caller's
             logger.warning("boundary %r: a measurement was lost: %s", self._name, type(error).__name__)
 
     def _attributes_of(self, run: Run) -> dict[str, str]:
-        if run.failure is None and run.number == 1:
+        if run.failure is None and run.number == 1 and not run.cancelled:
             return self._first
         attributes = {names.BOUNDARY: self._name, names.ATTEMPT_KIND: run.reason}
-        if run.failure is not None:
+        if run.cancelled:
+            attributes[names.ATTEMPT_OUTCOME] = names.CANCELLED
+        elif run.failure is not None:
             attributes[names.ERROR_TYPE] = run.failure.kind.value
         return attributes

@@ -32,6 +32,7 @@ COOLDOWN_SECONDS: Final = "aiguard.cooldown.seconds"
 ERROR_TYPE: Final = "error.type"
 
 RETRY_EVENT: Final = "aiguard.retry"
+RETRY_BUDGET_EVENT: Final = "aiguard.retry_budget.exhausted"
 HEDGE_EVENT: Final = "aiguard.hedge"
 COOLDOWN_EVENT: Final = "aiguard.cooldown"
 INVALID_EVENT: Final = "aiguard.validation.failed"

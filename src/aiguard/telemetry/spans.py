@@ -16,7 +16,16 @@ from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
 from aiguard.call import logger
-from aiguard.events import BreakerMoved, Hedging, OutputInvalid, Paused, Retrying, RunEnded, RunStarted
+from aiguard.events import (
+    BreakerMoved,
+    Hedging,
+    OutputInvalid,
+    Paused,
+    RetryBudgetExhausted,
+    Retrying,
+    RunEnded,
+    RunStarted,
+)
 from aiguard.telemetry import names
 
 if TYPE_CHECKING:
@@ -103,7 +112,7 @@ class CallTrace:
         if isinstance(event, RunStarted):
             self._start(event.run)
         elif isinstance(event, RunEnded):
-            self._end_run(event.run, cancelled=event.cancelled)
+            self._end_run(event.run)
         elif self._recording:
             if isinstance(event, Retrying):
                 self._span.add_event(
@@ -115,6 +124,8 @@ class CallTrace:
                         names.ERROR_TYPE: event.failure.kind.value,
                     },
                 )
+            elif isinstance(event, RetryBudgetExhausted):
+                self._span.add_event(names.RETRY_BUDGET_EVENT, {names.ATTEMPT_KIND: event.reason})
             elif isinstance(event, Hedging):
                 self._span.add_event(
                     names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: event.number, names.HEDGE_DELAY: event.after}
@@ -178,12 +189,12 @@ class CallTrace:
             attributes = {names.BOUNDARY: boundary, names.FALLBACK_NAME: run.rung}
         run.scope = SpanScope(_tracer.start_span(name, self.context, SpanKind.INTERNAL, attributes), self.context)
 
-    def _end_run(self, run: Run, *, cancelled: bool) -> None:
+    def _end_run(self, run: Run) -> None:
         if not isinstance(run.scope, SpanScope):
             return
         span = run.scope.span
         if span.is_recording():
-            if cancelled:
+            if run.cancelled:
                 span.set_attribute(names.ATTEMPT_OUTCOME, names.CANCELLED)
             elif run.failure is not None:
                 span.set_attributes({names.ERROR_TYPE: run.failure.kind.value, names.STAGE: run.failure.stage})
