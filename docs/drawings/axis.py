@@ -50,7 +50,7 @@ class Axis:
         self._canvas.box(x, y, width, 18, kind)
         needed = width_of(label) + ROOM
         if width >= needed:
-            self._canvas.text(x + 6, y + 13.5, label, "on")
+            self._canvas.text(x + 6, y + 13.5, label, "note" if kind.startswith("box") else "on")
         elif x + width + needed <= WIDTH - 4:
             self._canvas.text(x + width + 6, y + 13.5, label, "note")
         else:

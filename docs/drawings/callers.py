@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from math import isclose
 from typing import TYPE_CHECKING
 
+from aiguard import FailureKind
 from docs.drawings.axis import Axis
 from docs.drawings.canvas import Canvas
 
 if TYPE_CHECKING:
-    from docs.drawings.samples import Recorded
+    from docs.drawings.samples import Call, Recorded
 
 ROW, TOP = 26, 40
+
+
+def _displaced_by(call: Call, calls: list[Call]) -> Call | None:
+    """Return who came as `call` lost its place in a full queue; `None` where it did not."""
+    failure = call.outcome.failure
+    if failure is None or failure.kind is not FailureKind.BULKHEAD_FULL:
+        return None
+    return next((later for later in calls if call.begun < later.begun and isclose(later.begun, call.ended)), None)
 
 
 def draw(recorded: Recorded, title: str, description: str) -> str:
@@ -20,7 +30,7 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
     axis = Axis(canvas, max(call.ended for call in recorded.calls) + 0.2, 24, bottom)
     for row, call in enumerate(recorded.calls):
         y = TOP + row * ROW
-        canvas.text(8, y + 13.5, f"caller {row + 1}")
+        canvas.text(8, y + 13.5, call.name or f"caller {row + 1}")
         if call.outcome.attempts:
             [attempt] = call.outcome.attempts
             start = call.begun + attempt.started
@@ -32,5 +42,10 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
         axis.wait(call.begun, call.ended, y)
         canvas.cross(axis.at(call.ended), y + 9, "rejected")
         assert call.outcome.failure is not None, "a call without an attempt and without an answer has failed"  # noqa: S101
-        canvas.text(axis.at(call.ended) + 11, y + 13.5, str(call.outcome.failure.kind), "note")
+        said = str(call.outcome.failure.kind)
+        by = _displaced_by(call, recorded.calls)
+        if by is not None:
+            said = f"displaced: {said}"
+            canvas.arrow(f"M{axis.at(by.begun)} {TOP + recorded.calls.index(by) * ROW + 9}V{y + 16}")
+        canvas.text(axis.at(call.ended) + 11, y + 13.5, said, "note")
     return canvas.drawn(bottom + 12)

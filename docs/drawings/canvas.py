@@ -105,6 +105,10 @@ class Canvas:
         """Draw a filled diamond, seen apart from the others without its colour."""
         self._add("path", f'd="M{_number(x)} {_number(y - 6)}l6 6-6 6-6-6z"', kind)
 
+    def path(self, path: str, kind: str) -> None:
+        """Draw along `path`, in SVG's own words."""
+        self._add("path", f'd="{path}"', kind)
+
     def arrow(self, path: str) -> None:
         """Draw a line along `path`, in SVG's own words, with a head at its end."""
         self._add("path", f'd="{path}" marker-end="url(#head)"', "edge")

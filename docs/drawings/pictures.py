@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docs.drawings import breaker_states, bulkhead, callers, pipeline, samples, traffic, waterfall
+from docs.drawings import (
+    adaptive_limit,
+    amplification,
+    breaker_states,
+    bulkhead,
+    callers,
+    keys,
+    pauses,
+    pipeline,
+    samples,
+    slowness,
+    spending,
+    tail,
+    traffic,
+    waterfall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +53,70 @@ TIMELINES: dict[str, tuple[Callable[[samples.Recorded, str, str], str], str, str
         "A breaker during an outage",
         "It opens after four failed calls, rejects, probes, opens for twice as long, probes again and closes.",
     ),
+    "slow": (
+        slowness.draw,
+        "Calls that become slow, and a breaker that does not wait for their end",
+        "Five calls hang. Once half of those counted are slow the breaker opens, long before the first of them ends.",
+    ),
+    "keys": (
+        keys.draw,
+        "Two boundaries that call one provider, and its two models",
+        "The large model fails: its breaker opens for both boundaries. The small one's stays closed, and it answers.",
+    ),
+    "pause": (
+        pauses.draw,
+        "Seven callers, and a model that asks for a pause",
+        "Who has the time waits until it is over, who has not goes to the ladder, who asks another model is answered.",
+    ),
     "crowd": (
         callers.draw,
         "Seven callers and two permits",
         "Two run, two wait, two are turned away; one who waits leaves at its deadline, and its place goes to another.",
+    ),
+    "priorities": (
+        callers.draw,
+        "Nine callers of three priorities, two permits and a queue of two",
+        "A critical call takes a sheddable one's place in the full queue, and goes before a normal one that waits.",
+    ),
+    "adaptive-limit": (
+        adaptive_limit.draw,
+        "A limit that follows what the component bears",
+        "It finds twelve, falls to four when no more are borne, and grows back; most of those refused are sheddable.",
+    ),
+    "budget": (
+        spending.draw,
+        "Forty calls against a budget of six in ten seconds",
+        "The attempts begun in the last ten seconds are six at most; calls that would make it more are refused.",
+    ),
+    "ladder": (
+        waterfall.draw,
+        "Two attempts fail, one rung is too slow, the next answers",
+        "The second attempt is cut off to leave time for the rungs; the first has half of it, the second answers.",
+    ),
+    "retry-and-reask": (
+        waterfall.draw,
+        "A failure is tried again, an invalid answer asked for again",
+        "The second attempt follows after a wait, the third at once.",
+    ),
+    "no-third": (
+        waterfall.draw,
+        "An attempt that could not begin before the deadline",
+        "Two attempts fail; the third is not made, and the caller has the failure at once.",
+    ),
+    "amplification": (
+        amplification.draw,
+        "Requests at a provider during an outage, without a retry budget and with one",
+        "Without one there are three times as many for as long as the outage lasts; with one, few more, in two bursts.",
+    ),
+    "hedge": (
+        waterfall.draw,
+        "A second attempt beside a late one",
+        "The second answers, the first is cancelled at that moment, and the caller has the answer.",
+    ),
+    "tail": (
+        tail.draw,
+        "How long calls took without a hedge and with two different ones",
+        "Half of all calls take as long as before, the slowest a third of that; a shorter delay makes more requests.",
     ),
 }
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from docs.drawings import states
 from docs.drawings.axis import Axis
-from docs.drawings.canvas import Canvas, width_of
+from docs.drawings.canvas import Canvas
 
 if TYPE_CHECKING:
     from docs.drawings.samples import Call, Recorded
 
 ROW, TOP = 28, 40
 ROWS = {"answered": "answered", "failed": "failed", "rejected": "rejected"}
-STATES = {"closed": "answered", "open": "failed", "half-open": "rejected"}
 
 
 def verdict(call: Call) -> str:
@@ -38,12 +37,5 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
 
     y = TOP + len(ROWS) * ROW
     canvas.text(8, y + 13.5, "breaker")
-    moments = [(0.0, "closed"), *recorded.moves, (end, "")]
-    for (start, state), (stop, _) in pairwise(moments):
-        x, width = axis.at(start), axis.at(stop) - axis.at(start)
-        canvas.box(x, y, width, 18, STATES[state])
-        if width >= width_of(state):
-            canvas.text(x + 5, y + 13.5, state, "on")
-        else:
-            canvas.text(x + width / 2, bottom + 14, state, "note", "middle")
+    states.band(canvas, axis, recorded.moves, end, y, bottom + 14)
     return canvas.drawn(bottom + 24)

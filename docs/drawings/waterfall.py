@@ -8,9 +8,17 @@ from docs.drawings.axis import Axis
 from docs.drawings.canvas import Canvas
 
 if TYPE_CHECKING:
+    from aiguard import Attempt
     from docs.drawings.samples import Recorded
 
 ROW, TOP = 28, 44
+
+
+def _end_of(attempt: Attempt) -> tuple[str, str]:
+    """Return how an attempt is drawn, and what it ended as."""
+    if attempt.cancelled:
+        return "box", "cancelled"
+    return ("answered", "answered") if attempt.failure is None else ("failed", str(attempt.failure.kind))
 
 
 def draw(recorded: Recorded, title: str, description: str) -> str:
@@ -19,21 +27,32 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
     outcome = call.outcome
     assert recorded.boundary.policy.deadline is not None, "a boundary that was called has a deadline"  # noqa: S101
     deadline = recorded.boundary.policy.deadline
-    rows = len(outcome.attempts) + (outcome.rung is not None) + bool(recorded.received) + 1
+    rows = len(outcome.attempts) + len(recorded.passed) + (outcome.rung is not None) + bool(recorded.received) + 1
     bottom = TOP + rows * ROW + 4
     canvas = Canvas(title, description)
     axis = Axis(canvas, deadline, 24, bottom)
 
-    y, before = TOP, 0.0
+    held = recorded.boundary.policy.fallback_timeout
+    if held:
+        x, high = axis.at(deadline - held), len(outcome.attempts) * ROW - 6
+        canvas.box(x, TOP - 2, axis.at(deadline) - x, high, "frame")
+        canvas.text((x + axis.at(deadline)) / 2, TOP + high / 2 + 2, "held back for rungs", "note", "middle")
+    y, before, latest = TOP, 0.0, 0.0
     for attempt in outcome.attempts:
         canvas.text(8, y + 13.5, f"attempt {attempt.number}")
         end = attempt.started + attempt.elapsed
-        if attempt.started > before:
-            axis.wait(before, attempt.started, y)
-        kind = "answered" if attempt.failure is None else "failed"
-        what = "answered" if attempt.failure is None else str(attempt.failure.kind)
+        since = latest if attempt.reason == "hedge" else before
+        if attempt.started > since:
+            axis.wait(since, attempt.started, y)
+        kind, what = _end_of(attempt)
         axis.bar(attempt.started, end, y, kind, what if attempt.reason == "initial" else f"{attempt.reason}: {what}")
-        y, before = y + ROW, end
+        if attempt.cancelled:
+            canvas.line(axis.at(end), y - 4, axis.at(end), y + 22, "edge")
+        y, before, latest = y + ROW, max(before, end), attempt.started
+    for moment, rung, why in recorded.passed:
+        canvas.text(8, y + 13.5, "rung")
+        axis.bar(before, moment, y, "failed", f"{rung}: {why}")
+        y, before = y + ROW, moment
     if outcome.rung is not None:
         canvas.text(8, y + 13.5, "rung")
         axis.bar(before, outcome.elapsed, y, "rung", f"{outcome.rung} answered")

@@ -35,6 +35,11 @@ class Recorder(pybreaker.CircuitBreakerListener):
         self.heard: list[Any] = []
         self.moves: list[tuple[str, str]] = []
 
+    def before_call(self, cb: pybreaker.CircuitBreaker, func: Any, *args: Any, **kwargs: Any) -> None:
+        """Note a call."""
+        assert isinstance(cb, pybreaker.CircuitBreaker)
+        self.heard.append(("before_call", func, args, kwargs))
+
     def failure(self, cb: pybreaker.CircuitBreaker, exc: BaseException) -> None:
         """Note a failure."""
         self.heard.append(("failure", cb.current_state, exc))
@@ -113,16 +118,20 @@ def test_a_listener_hears_the_same_story_from_both(
         with pytest.raises(ValueError, match="no"):
             breaker.call(raise_it)
     breaker.half_open()
-    assert breaker.call(lambda: "ok") == "ok"
-    assert breaker.call(lambda: "ok") == "ok"
+    assert breaker.call(str, "ok") == "ok"
+    assert breaker.call(int, "11", base=2) == 3
     told = [(heard[0], *heard[2:]) if heard[0] == "failure" else heard for heard in ear.heard]
     assert told == [
+        ("before_call", raise_it, (), {}),
         ("failure", error),
+        ("before_call", raise_it, (), {}),
         ("failure", error),
         ("state_change", CLOSED, OPEN),
         ("state_change", OPEN, HALF_OPEN),
+        ("before_call", str, ("ok",), {}),
         ("state_change", HALF_OPEN, CLOSED),
         ("success", CLOSED),
+        ("before_call", int, ("11",), {"base": 2}),
         ("success", CLOSED),
     ]
 
@@ -137,10 +146,13 @@ def test_a_guarded_call_is_told_as_pybreaker_tells_it(clock: VirtualClock) -> No
     clock.advance(1.0)
     go_through(breaker, clock, "ok")
     assert [heard[0] for heard in ear.heard] == [
+        "before_call",
         "failure",
+        "before_call",
         "failure",
         "state_change",
         "state_change",
+        "before_call",
         "state_change",
         "success",
     ]
@@ -170,6 +182,10 @@ def test_a_listener_sees_the_new_state(clock: VirtualClock) -> None:
 
 class Throws(pybreaker.CircuitBreakerListener):
     """Fails at everything it is told."""
+
+    def before_call(self, cb: Any, func: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - pybreaker's signature
+        """Fail."""
+        raise ZeroDivisionError
 
     def failure(self, cb: Any, exc: BaseException) -> None:  # noqa: ARG002 - pybreaker's signature
         """Fail."""
@@ -358,7 +374,11 @@ def test_an_excluded_error_inside_calling_is_neutral(clock: VirtualClock) -> Non
     breaker.add_listener(ear)
     with pytest.raises(KeyError), breaker.calling():
         raise KeyError
-    assert (breaker.current_state, breaker.success_counter, ear.heard) == (HALF_OPEN, 0, [])
+    assert (breaker.current_state, breaker.success_counter, [told for told, *_ in ear.heard]) == (
+        HALF_OPEN,
+        0,
+        ["before_call"],
+    )
 
 
 async def _coroutine() -> None:
@@ -420,6 +440,13 @@ def test_what_is_set_shows_where_pybreaker_has_it(clock: VirtualClock) -> None:
     assert (breaker.fail_max, breaker.reset_timeout, breaker.success_threshold) == (7, 8.0, 2)
     breaker.configure(Breaker(minimum_calls=3, open_for=9.0, probes=4))
     assert (breaker.fail_max, breaker.reset_timeout, breaker.success_threshold) == (3, 9.0, 4)
+
+
+@pytest.mark.parametrize("name", ["fail_max", "reset_timeout", "success_threshold", "state"])
+def test_what_the_policy_sets_cannot_be_set_there(clock: VirtualClock, name: str) -> None:
+    """It would be taken, and change nothing."""
+    with pytest.raises(AttributeError, match="no setter"):
+        setattr(breaker_on(clock), name, 1)
 
 
 def test_the_time_of_the_trip_is_kept_as_pybreaker_keeps_it(clock: VirtualClock) -> None:
@@ -703,4 +730,6 @@ def test_that_only_watches_tells_of_what_it_would_do(clock: VirtualClock) -> Non
             go_through(breaker, clock, failing(FailureKind.CONNECTION))
     assert go_through(breaker, clock, "ok") == "ok"
     assert ear.moves == [(CLOSED, OPEN)]
-    assert [heard[0] for heard in ear.heard] == [*["failure"] * 2, "state_change", *["failure"] * 2, "success"]
+    called = ["before_call", "failure"]
+    told = [*called * 2, "state_change", *called * 2, "before_call", "success"]
+    assert [heard[0] for heard in ear.heard] == told

@@ -18,6 +18,7 @@ from aiguard.stages.permit import FAILURE, FATAL, NEUTRAL, SUCCESS, TimedPermit,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from aiguard.call import Call, Proceed
     from aiguard.clock import Clock
@@ -38,12 +39,6 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
     def __init__(self, policy: Breaker, *, name: str, clock: Clock) -> None:
         Circuit.__init__(self, policy, clock)
         pybreaker.CircuitBreaker.__init__(self, name=name)
-        self._mirror(policy)
-
-    def configure(self, policy: Breaker) -> None:
-        """Change its settings; its state, its listeners and, unless the window itself changed, its counts stay."""
-        self._mirror(policy)
-        super().configure(policy)
 
     def sibling(self, name: str) -> CircuitBreaker:
         """Return a breaker for another key: set alike, with the same listeners and exclusions, and its own counts."""
@@ -51,12 +46,6 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
         other._listeners = self._listeners
         other._excluded_exceptions = self._excluded_exceptions
         return other
-
-    def _mirror(self, policy: Breaker) -> None:
-        """Show the settings where pybreaker has them."""
-        self._fail_max = policy.minimum_calls
-        self._reset_timeout = policy.open_for
-        self._success_threshold = policy.probes
 
     def _moved(self, before: str, after: str) -> None:
         self._state_storage.state = after
@@ -69,9 +58,9 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
         if moved is not None:
             moved(BreakerMoved(self.name or "", before, after))
 
-    def _call_listener(self, method: Callable[..., object], *args: object) -> None:
+    def _call_listener(self, method: Callable[..., object], *args: object, **kwargs: object) -> None:
         try:
-            method(self, *args)
+            method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a listener's fault must not become the caller's
             logger.warning("breaker %r: a listener failed: %s", self.name, type(error).__name__)
 
@@ -81,6 +70,21 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
     def state(self) -> pybreaker.CircuitBreakerState:  # type: ignore[override]
         """Pybreaker's object for the current state."""
         return self._state
+
+    @property  # type: ignore[misc]
+    def fail_max(self) -> int:
+        """What pybreaker calls the failures that open it: `minimum_calls`. It is set by the policy."""
+        return self._policy.minimum_calls
+
+    @property  # type: ignore[misc]
+    def reset_timeout(self) -> float:
+        """What pybreaker calls the seconds that it stays open: `open_for`. It is set by the policy."""
+        return self._policy.open_for
+
+    @property  # type: ignore[misc]
+    def success_threshold(self) -> int:
+        """What pybreaker calls the successes that close it: `probes`. It is set by the policy."""
+        return self._policy.probes
 
     def is_system_error(self, exception: BaseException) -> bool:
         """Whether `exception` speaks of the component's health, by pybreaker's own list of exclusions."""
@@ -101,11 +105,10 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
 
     def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a plain function under this breaker, outside any boundary."""
-        with self.calling():
+        with self._calling(func, args, kwargs):
             return func(*args, **kwargs)
 
-    @contextlib.contextmanager
-    def calling(self) -> Generator[None]:
+    def calling(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """
         Run a block under this breaker, outside any boundary.
 
@@ -114,6 +117,10 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
         Raises:
             CircuitOpenError: It lets no call in.
         """
+        return self._calling(self.calling, (), {})
+
+    @contextlib.contextmanager
+    def _calling(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[None]:
         try:
             permit = self.acquire(self._policy.open_for_max)
         except CircuitOpenError as refused:
@@ -121,6 +128,7 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
             raise
         if isinstance(permit, TimedPermit):
             permit.began(self._clock.now())
+        self.told_before(func, args, kwargs)
         verdict = NEUTRAL
         try:
             yield
@@ -146,6 +154,11 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
         """Refuse: pybreaker means Tornado's coroutines here."""
         msg = f"breaker {self.name!r}: call_async serves Tornado; guard the async function instead"
         raise TypeError(msg)
+
+    def told_before(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Tell pybreaker's listeners that a call was let in."""
+        for listener in self.listeners:
+            self._call_listener(listener.before_call, func, *args, **kwargs)
 
     def told(self, verdict: Verdict, error: BaseException | None) -> None:
         """Tell pybreaker's listeners how one call ended."""
@@ -200,6 +213,8 @@ class BreakerStage:
             if call.observed:
                 report(breaker, before, call)  # the call that found too many slow ones is the first to be refused
             raise
+        if breaker._listeners:  # noqa: SLF001 - the subclass's own list, read without a copy
+            breaker.told_before(call.fn, call.args, call.kwargs)
         if permit.timed:
             call.run.timed = permit  # type: ignore[assignment]  # then it is a `TimedPermit`
         verdict = NEUTRAL
@@ -208,7 +223,7 @@ class BreakerStage:
             verdict = SUCCESS
         except BoundaryError as caught:
             verdict = self.verdict_on(breaker, caught.failure, shortened=call.journal.shortened)
-            if breaker._listeners:  # noqa: SLF001 - the subclass's own list, read without a copy
+            if breaker._listeners:  # noqa: SLF001 - as above
                 breaker.told(verdict, caught.failure.exception or caught)
             raise
         finally:
