@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def two_seconds(clock: VirtualClock) -> Iterator[VirtualClock]:
     """A deadline two virtual seconds away."""
-    token = deadline.current.set((clock.now() + 2.0, clock))
+    token = deadline.current.set((clock.now() + 2.0, clock, None))
     yield clock
     deadline.current.reset(token)
 

@@ -27,7 +27,7 @@ def left(clock: VirtualClock) -> Iterator[Callable[[float], None]]:
     """Set what is left of the surrounding deadline."""
 
     def begin(seconds: float) -> None:
-        deadline.current.set((clock.now() + seconds, clock))
+        deadline.current.set((clock.now() + seconds, clock, None))
 
     before = deadline.current.get()
     yield begin

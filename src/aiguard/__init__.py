@@ -32,6 +32,7 @@ from aiguard.stream import Interrupted
 
 if TYPE_CHECKING:
     from aiguard.config import Loaded, configure, configured, reload
+from aiguard.usage import Usage, report_usage
 
 __all__ = [
     "Attempt",
@@ -67,6 +68,7 @@ __all__ = [
     "RetryBudget",
     "Rung",
     "StreamInterruptedError",
+    "Usage",
     "boundaries",
     "configure",
     "configured",
@@ -76,6 +78,7 @@ __all__ = [
     "last_good",
     "reload",
     "remaining",
+    "report_usage",
     "within",
 ]
 

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from aiguard.clock import Clock
+    from aiguard.usage import Usage
 
-current: ContextVar[tuple[float, Clock] | None] = ContextVar("aiguard_deadline", default=None)
-"""The innermost absolute deadline and the clock it is counted on."""
+
+class Metered(Protocol):
+    """
+    The attempt, as far as it concerns the code inside.
+
+    Attributes:
+        used: What it has used so far; `None` where nothing was reported.
+        answering: Whether the first item of a stream that is held back was there.
+    """
+
+    used: list[Usage] | None
+    answering: bool
+
+
+Frame: TypeAlias = "tuple[float, Clock, Metered | None]"
+"""What the code inside a boundary sees of it: an absolute deadline, the clock that is counted on, and the attempt."""
+
+current: ContextVar[Frame | None] = ContextVar("aiguard_deadline", default=None)
+"""The innermost frame."""
 
 publish = current.set
 """Make a deadline the innermost one in this context; returns what `withdraw` needs."""
@@ -27,7 +45,7 @@ def remaining() -> float | None:
     frame = current.get()
     if frame is None:
         return None
-    moment, clock = frame
+    moment, clock, _ = frame
     return max(0.0, moment - clock.now())
 
 

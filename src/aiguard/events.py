@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from aiguard.failure import Failure, FailureKind
     from aiguard.outcome import Reason
+    from aiguard.usage import Usage
 
 
 class Scope(Protocol):
@@ -42,6 +43,8 @@ class Run:
     reservation: Reserved | None = None
     closed = False
     cancelled = False
+    answering = False
+    used: list[Usage] | None = None
 
 
 class Abandoned(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+from aiguard.usage import Usage, total_of
+
 if TYPE_CHECKING:
     from aiguard.failure import Failure
 
@@ -28,6 +30,7 @@ class Attempt:
         elapsed: Seconds the attempt took, the contract's verdict included.
         cancelled: Whether its end is of no account: it was called off, or a hedge's other attempt had answered before
             it did.
+        usage: Tokens that it used, as far as they were reported; `None` where none were.
     """
 
     number: int
@@ -36,6 +39,7 @@ class Attempt:
     started: float
     elapsed: float
     cancelled: bool = False
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ class Outcome(Generic[T_co]):
     trace_id: str | None = None
     age: float | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens that all attempts together used, the wasted ones included; `None` where none were reported."""
+        return total_of(attempt.usage for attempt in self.attempts if attempt.usage is not None)
+
+    @property
+    def wasted(self) -> Usage | None:
+        """Those of attempts whose answer did not leave the boundary; `None` where none were reported."""
+        lost = (attempt for attempt in self.attempts if attempt.failure is not None or attempt.cancelled or not self.ok)
+        return total_of(attempt.usage for attempt in lost if attempt.usage is not None)
 
     @property
     def degraded(self) -> bool:

@@ -67,7 +67,8 @@ def within(limit: float | Headers) -> Generator[None]:
         raise ValueError(msg)
     frame = deadline.current.get()
     clock = frame[1] if frame is not None else SURROUNDINGS.clock
-    token = deadline.publish((deadline.earliest(clock.now() + seconds, clock), clock))
+    metered = frame[2] if frame is not None else None
+    token = deadline.publish((deadline.earliest(clock.now() + seconds, clock), clock, metered))
     try:
         yield
     finally:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tenacity.asyncio import retry_if_exception
 
-from aiguard import Boundary, BulkheadFullError, MisuseError, PolicyError, Retry, guard
+from aiguard import Boundary, BulkheadFullError, ComponentError, MisuseError, PolicyError, Retry, guard
+from tests.shapes import HttpError
 
 if TYPE_CHECKING:
     from aiguard.testing import VirtualClock
@@ -121,3 +122,39 @@ def test_retries_without_a_wait_let_others_run(clock: VirtualClock) -> None:
 
     assert clock.run(main()) == "floor"
     assert turns >= 40
+
+
+@pytest.mark.parametrize("isolation", ["inline", "thread", None])
+def test_a_held_back_stream_that_has_begun_is_not_begun_again_where_that_would_hurt(
+    clock: VirtualClock, isolation: Any
+) -> None:
+    """`idempotent=False`: an overload before the first item is a refusal to begin, one after it is not."""
+    begun: list[int] = []
+
+    def items(where: int) -> Any:
+        begun.append(where)
+        for item in range(3):
+            if item == where:
+                raise HttpError(503)
+            yield item
+
+    async def async_items(where: int) -> Any:
+        for item in items(where):
+            yield item
+
+    settings: Any = {"deadline": 9.0, "stream": "buffer", "retry": Retry(attempts=2), "idempotent": False}
+    if isolation is None:
+        boundary = Boundary("once", shape="async_generator", **settings)
+    else:
+        boundary = Boundary("once", shape="generator", isolation=isolation, **settings)
+    for where, attempts in ((0, 2), (1, 1)):
+        begun.clear()
+        stream: Any = boundary.stream(async_items if isolation is None else items, where)
+
+        async def consume(stream: Any = stream) -> None:
+            async for _ in stream:
+                pass
+
+        with pytest.raises(ComponentError):
+            clock.run(consume()) if isolation is None else list(stream)
+        assert len(begun) == attempts

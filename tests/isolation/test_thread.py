@@ -52,7 +52,7 @@ class Told:
 
     def job(self, fn: Callable[..., Any], *args: Any, scope: Scope | None = None, **kwargs: Any) -> Job:
         """Return a job that tells this caller."""
-        return Job(fn, args, kwargs, (SYSTEM.now() + 60.0, SYSTEM), scope, self.event.set)
+        return Job(fn, args, kwargs, (SYSTEM.now() + 60.0, SYSTEM, None), scope, self.event.set)
 
     def wait(self) -> None:
         """Wait to be told."""

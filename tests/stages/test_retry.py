@@ -359,6 +359,21 @@ def test_listeners_hear_what_the_pause_holds_up(clock: VirtualClock) -> None:
     ]
 
 
+def test_what_has_begun_to_answer_is_not_asked_twice_where_that_would_hurt(clock: VirtualClock) -> None:
+    """An overload in the middle of a stream that is held back is no refusal to begin."""
+
+    def broke(call: Call) -> Any:
+        call.run.started = clock.now()
+        call.run.answering = True
+        raise failing(FailureKind.OVERLOADED)
+
+    for idempotent, tried in ((True, 2), (False, 1)):
+        rest = Rest(*[broke] * 2)
+        with pytest.raises(BoundaryError):
+            run(RetryStage(Retry(attempts=2), 0, idempotent=idempotent), rest, call_for(clock))
+        assert len(rest.calls) == tried
+
+
 @pytest.mark.parametrize(
     ("retry", "idempotent", "waited"),
     [

@@ -58,6 +58,7 @@ class AsyncPull(ClockedPull):
         "_cancelling",
         "_loop",
         "_next",
+        "_run",
         "_scope",
         "_task",
         "_timers",
@@ -71,6 +72,7 @@ class AsyncPull(ClockedPull):
         self._timers = running_timers(self._clock)
         self._loop = self._timers.loop
         self._scope = call.run.scope
+        self._run = call.run
         self._task: asyncio.Task[Any] | None = None
         self._cancelling = 0
         self._watch: Watch | None = None
@@ -98,7 +100,7 @@ class AsyncPull(ClockedPull):
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = publish((earliest(began + limit, self._clock), self._clock))
+            token = publish((earliest(began + limit, self._clock), self._clock, self._run))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:

@@ -10,6 +10,7 @@ from aiguard.signals import Expired
 
 if TYPE_CHECKING:
     from aiguard.clock import Clock
+    from aiguard.deadline import Frame, Metered
     from aiguard.policy import Policy
 
 
@@ -47,6 +48,7 @@ class Pace:
         started: When the attempt began.
         until: When the whole has to be there.
         clock: What all of it is counted on.
+        run: The attempt.
 
     Attributes:
         clock: As given.
@@ -54,17 +56,23 @@ class Pace:
         limit: The clock that says so; empty for that of the whole.
     """
 
-    __slots__ = ("_idle", "_until", "clock", "limit", "moment")
+    __slots__ = ("_idle", "_run", "_until", "clock", "limit", "moment")
 
-    def __init__(self, clocks: Clocks, started: float, until: float, clock: Clock) -> None:
+    def __init__(self, clocks: Clocks, started: float, until: float, clock: Clock, run: Metered | None) -> None:
         self._idle = clocks.idle
         self._until = until
+        self._run = run
         self.clock = clock
         self._expect(started + clocks.first_item, "first_item")
 
+    @property
+    def frame(self) -> Frame:
+        """What the component sees until the next item is there."""
+        return (self.moment, self.clock, self._run)
+
     def begin(self) -> None:
         """Publish the clock of the first item in this context."""
-        publish((self.moment, self.clock))
+        publish(self.frame)
 
     def step(self) -> None:
         """Note that an item is there. Raises `Expired` if it came too late."""
@@ -72,7 +80,7 @@ class Pace:
         if now > self.moment:
             raise Expired(self.limit)
         self._expect(now + self._idle, "idle")
-        publish((self.moment, self.clock))
+        publish(self.frame)
 
     def look(self, now: float) -> float:
         """Return when to look again; what follows the first item may have less time than that."""

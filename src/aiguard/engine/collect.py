@@ -66,8 +66,8 @@ class _Whole:
         if pace is None:
             frame = deadline.current.get()
             assert frame is not None  # noqa: S101 - for the type checker: every runtime has published one
-            until, clock = frame
-            pace = Pace(self.clocks, clock.now(), until, clock)
+            until, clock, run = frame
+            pace = Pace(self.clocks, clock.now(), until, clock, run)
         pace.begin()
         return pace
 
@@ -92,6 +92,7 @@ class Collected(_Whole):
                 size.add(item)
                 items.append(item)
         finally:
+            _note(items)
             close = getattr(source, "close", None)
             if close is not None:
                 try:
@@ -136,6 +137,7 @@ class CollectedAsync(_Whole):
                 size.add(item)
                 items.append(item)
         finally:
+            _note(items)
             close = getattr(source, "aclose", None) or getattr(source, "close", None)
             if close is not None:
                 try:
@@ -168,6 +170,13 @@ class _PacedWatch(Watch):
         """Return what ends the collection: the caller's own cancellation goes first."""
         error = given_up(self)
         return Expired(self._pace.limit) if type(error) is Expired else error
+
+
+def _note(items: list[Any]) -> None:
+    """Note for the attempt that the component had begun to answer, where it had."""
+    frame = deadline.current.get()
+    if items and frame is not None and frame[2] is not None:
+        frame[2].answering = True
 
 
 def _log_cleanup(error: Exception) -> None:

@@ -38,6 +38,7 @@ from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
 from aiguard.telemetry import events, names
 from aiguard.telemetry.spans import CallTrace, open_trace
+from aiguard.usage import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -239,6 +240,7 @@ class Pipeline:
                 (run.started or begun) - begun,
                 run.ended - (run.started or begun),
                 run.cancelled,
+                total_of(run.used),
             )
             for run in journal.runs
         )

@@ -149,12 +149,13 @@ def surface(pull: Pull) -> Generator[Pull, None, None]:
 class InlinePull(ClockedPull):
     """Pulls in the caller's thread."""
 
-    __slots__ = ("_next", "_scope")
+    __slots__ = ("_next", "_run", "_scope")
 
     def __init__(self, source: Iterator[Any], call: Call, until: float, clocks: Clocks = NO_CLOCKS) -> None:
         super().__init__(source, call, until, clocks)
         self._next = source.__next__
         self._scope = call.run.scope
+        self._run = call.run
 
     def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:
         """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
@@ -169,7 +170,7 @@ class InlinePull(ClockedPull):
         try:
             if stream.switch.off and not self._is_rung:
                 raise Halted  # noqa: TRY301 - to the pipeline, as everything else
-            token = publish((earliest(began + limit, self._clock), self._clock))
+            token = publish((earliest(began + limit, self._clock), self._clock, self._run))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
             try:

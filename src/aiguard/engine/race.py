@@ -245,7 +245,7 @@ class _ThreadLane(ThreadRuntime):
         clock, workers, bell, hold = call.clock, self._workers, self._bell, self._patience.hold
         now = clock.now()
         moment = min(until, self._look(now))
-        job = Job(call.fn, call.args, call.kwargs, (until, clock), call.run.scope, bell.ring)
+        job = Job(call.fn, call.args, call.kwargs, (until, clock, call.run), call.run.scope, bell.ring)
         workers.start(job)
         try:
             hold(bell.lock, moment - now, workers)
@@ -300,7 +300,7 @@ class _FirstThreadLane(_ThreadLane):
         lane = _SecondThreadLane(self._workers, self._rung_workers, self._patience)
         begin = race.second(lane, now)
         if begin is not None:
-            frame = (race.call.deadline, race.call.clock)
+            frame = (race.call.deadline, race.call.clock, None)
             job = Job(partial(_stepped, begin), (), {}, frame, None, self._bell.ring)
             self._crew.start(job)
             self._second, self._job = lane, job

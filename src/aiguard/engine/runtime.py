@@ -73,7 +73,7 @@ def run_here(call: Call, until: float) -> Any:
     """Run a plain function in the caller's thread."""
     clock = call.clock
     scope = call.run.scope
-    token = publish((until, clock))
+    token = publish((until, clock, call.run))
     scope_token = scope.enter() if scope is not None else None
     try:
         value = call.fn(*call.args, **call.kwargs)
@@ -96,7 +96,7 @@ class AsyncRuntime(Ladder):
         clock = call.clock
         timers = running_timers(clock)
         watch = timers.watch(until)
-        token = publish((until, clock))
+        token = publish((until, clock, call.run))
         scope = call.run.scope
         scope_token = scope.enter() if scope is not None else None
         try:
@@ -122,7 +122,9 @@ class AsyncRuntime(Ladder):
         """Run a plain function in a worker thread of the ladder."""
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
-        job = Job(call.fn, call.args, call.kwargs, (until, call.clock), call.run.scope, partial(_wake, loop, ended))
+        job = Job(
+            call.fn, call.args, call.kwargs, (until, call.clock, call.run), call.run.scope, partial(_wake, loop, ended)
+        )
         workers = self._rung_workers
         workers.start(job)
         timer = loop.call_later(max(0.0, until - call.clock.now()), _resolve, ended, False)  # noqa: FBT003 - a result
@@ -195,7 +197,7 @@ class BlockingRuntime(Ladder):
     def _run_in(self, workers: Workers, call: Call, until: float) -> Any:
         ended = threading.Lock()
         ended.acquire()
-        job = Job(call.fn, call.args, call.kwargs, (until, call.clock), call.run.scope, ended.release)
+        job = Job(call.fn, call.args, call.kwargs, (until, call.clock, call.run), call.run.scope, ended.release)
         go = workers.assign(job)
         left = until - call.clock.now()
         hold = self._patience.hold

@@ -49,7 +49,7 @@ class AsyncStreamRuntime(AsyncRuntime):
         """Open the stream and surface it."""
         clocks = NO_CLOCKS if call.run.rung is not None else self._clocks
         moment = _opened_by(call, until, clocks)
-        token = deadline.current.set((moment, call.clock))
+        token = deadline.current.set((moment, call.clock, call.run))
         try:
             result = call.fn(*call.args, **call.kwargs)
         except StopIteration as stop:
@@ -178,11 +178,10 @@ class ThreadBufferRuntime(ThreadRuntime):
             return await super().invoke(call, until)
         clock = call.clock
         now = clock.now()
-        pace = Pace(collected.clocks, now if call.run.started is None else call.run.started, until, clock)
+        pace = Pace(collected.clocks, now if call.run.started is None else call.run.started, until, clock, call.run)
         ended = threading.Lock()
         ended.acquire()
-        frame = (pace.moment, clock)
-        job = Job(collected.at(pace), call.args, call.kwargs, frame, call.run.scope, ended.release)
+        job = Job(collected.at(pace), call.args, call.kwargs, pace.frame, call.run.scope, ended.release)
         workers = self._workers
         workers.start(job)
         try:

@@ -41,7 +41,7 @@ class ThreadPull(ClockedPull):
         self._item: Any = None
         self._error: BaseException | None = None
         self._step: Callable[[], Any] | None = None
-        self._job = Job(self._serve, (), {}, (until, call.clock), call.run.scope, self._ready.release)
+        self._job = Job(self._serve, (), {}, (until, call.clock, call.run), call.run.scope, self._ready.release)
         workers.start(self._job)
         # the component is called here, so that its errors come before the first item
         before = self._left
@@ -117,7 +117,7 @@ class ThreadPull(ClockedPull):
                 if self.source is not None:
                     close_source(self.source)
                 return
-            deadline.current.set((self._until, self._clock))
+            deadline.current.set((self._until, self._clock, call.run))
             try:
                 if self._step is None:
                     self.source = iterated(call.fn(*call.args, **call.kwargs))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import ModuleType, TracebackType
 
-    from aiguard.clock import Clock
+    from aiguard.deadline import Frame
 
 Client = TypeVar("Client")
 
@@ -107,12 +107,12 @@ class _Time:
 
     __slots__ = ("_begun",)
 
-    def __init__(self, begun: tuple[float, Clock]) -> None:
+    def __init__(self, begun: Frame) -> None:
         self._begun = begun
 
     def left(self) -> float:
         """Return seconds, below zero where they are over."""
-        moment, clock = current.get() or self._begun
+        moment, clock, _ = current.get() or self._begun
         return moment - clock.now()
 
 

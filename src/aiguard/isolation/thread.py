@@ -18,7 +18,6 @@ from aiguard.signals import Full
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiguard.clock import Clock
     from aiguard.events import Release, Scope
 
 IDLE_SECONDS: Final = 10.0
@@ -36,7 +35,7 @@ class Job:
         fn: The function.
         args: Its positional arguments.
         kwargs: Its keyword arguments.
-        frame: The deadline that it sees, and the clock that is counted on.
+        frame: What it sees of its boundary.
         scope: The span that it runs in.
         notify: Called in the worker once it is done, unless its caller has walked away.
     """
@@ -53,7 +52,7 @@ class Job:
         fn: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        frame: tuple[float, Clock],
+        frame: deadline.Frame,
         scope: Scope | None,
         notify: Callable[[], object],
     ) -> None:

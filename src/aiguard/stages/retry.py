@@ -64,6 +64,7 @@ class RetryStage:
         self.reask = reask
         self.budgeted = budgeted
         self.counting = counting
+        self.idempotent = idempotent
         self.on = retry.on if retry is not None else frozenset[FailureKind]()
         if not idempotent and isinstance(self.on, frozenset):
             self.on &= REFUSED_BY_COMPONENT
@@ -95,6 +96,8 @@ class RetryStage:
                     reason = "retry"
                 if delay is None or journal.delivered or call.clock.now() + delay >= call.deadline:
                     raise
+                if run.answering and not self.idempotent:
+                    raise  # it has begun what must not be done twice
                 if further and self.budgeted and not self._may_spend(call, reason, error):
                     raise
             except BaseException:
