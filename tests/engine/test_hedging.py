@@ -897,6 +897,22 @@ def test_a_boundary_without_a_component_hedges_whatever_it_calls(clock: VirtualC
     assert type(boundary._pipelines["sync"].runtime) is RacingThreads
 
 
+def test_a_boundary_without_a_component_may_be_inline_where_it_calls_coroutines(clock: VirtualClock) -> None:
+    """With a ladder too; a plain function is refused as it is called, since nobody could go on meanwhile."""
+    settings: dict[str, Any] = {"deadline": 10.0, "isolation": "inline", "fallback": ["floor"]}
+    boundary = Boundary("inline", hedge=Hedge(after=1.0), **settings)
+    seconds = iter([100.0, 0.5])
+
+    async def component() -> str:
+        await asyncio.sleep(next(seconds))
+        return "async"
+
+    assert clock.run(boundary.call(component)) == "async"
+    assert clock.elapsed == 1.5
+    with pytest.raises(PolicyError, match="contradicts `isolation`"):
+        boundary.call(lambda: "sync")
+
+
 # --- that nothing is left
 
 

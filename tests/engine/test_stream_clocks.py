@@ -513,7 +513,7 @@ def unpublished() -> Iterator[None]:
 @pytest.mark.usefixtures("unpublished")
 def test_a_pace_knows_by_when_the_next_item_has_to_be_there(clock: VirtualClock) -> None:
     """First the first item's clock, then that of silence, and never beyond the whole."""
-    pace = Pace(Clocks(3.0, 1.0), clock.now(), clock.now() + 4.0, clock)
+    pace = Pace(Clocks(3.0, 1.0), clock.now(), clock.now() + 4.0, clock, None)
     start = clock.start
     assert (pace.moment, pace.limit) == (start + 3.0, "first_item")
     assert pace.look(start) == start + 1.0  # the item may come at once, and silence begin
@@ -532,7 +532,7 @@ def test_a_pace_knows_by_when_the_next_item_has_to_be_there(clock: VirtualClock)
 
 def test_without_clocks_a_pace_is_that_of_the_whole(clock: VirtualClock) -> None:
     """Nothing set is no limit."""
-    pace = Pace(NO_CLOCKS, clock.now(), clock.now() + 4.0, clock)
+    pace = Pace(NO_CLOCKS, clock.now(), clock.now() + 4.0, clock, None)
     assert (pace.moment, pace.limit) == (clock.start + 4.0, "")
     assert pace.look(clock.now()) == clock.start + 4.0
 

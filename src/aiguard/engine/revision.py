@@ -76,6 +76,7 @@ def _stood_in(rung: Any) -> Any:
 def _likely_shape(policy: Policy) -> Shape:
     if policy.shape is not None:
         return Shape(policy.shape)
-    if policy.isolation is not None:
-        return Shape.SYNC if policy.stream is None else Shape.GENERATOR
-    return Shape.ASYNC if policy.stream is None else Shape.ASYNC_GENERATOR
+    # where a hedge is inline, nothing else than coroutines can be meant
+    if policy.isolation is None or (policy.isolation == "inline" and policy.hedge is not None):
+        return Shape.ASYNC if policy.stream is None else Shape.ASYNC_GENERATOR
+    return Shape.SYNC if policy.stream is None else Shape.GENERATOR
