@@ -5,23 +5,29 @@ OTHER := 3.13
 export PYTHON
 MAKEFLAGS += --no-print-directory
 
+client_examples := openai_triage anthropic_chat sklearn_scoring langchain_answer pydantic_ai_agent onnx_file_typing embeddings
+with_clients := tests/clients tests/examples/test_clients.py tests/integrations tests/test_classification.py tests/contract/test_features.py tests/test_checks.py tests/test_docs.py
 inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
 
-.PHONY: help demo examples test test-other coverage check format bench soak docs docs-serve clean
+.PHONY: help demo examples test test-other test-clients coverage check format bench soak mutants docs docs-serve clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talking nonsense (TICKETS=n: fewer tickets)
 	@.venv-demo/bin/python examples/ticket_triage/demo.py $(if $(TICKETS),--tickets $(TICKETS))
 
-examples: .venv-demo/.examples ## a service, a chat and a batch, each run to its end with a real model that fails on the way
+examples: .venv-demo/.examples ## a service, a chat, a batch and seven clients, each run to its end with a model that fails on the way
 	@for example in service chat batch; do .venv-demo/bin/python -m examples.$$example.try_it || exit; done
+	@for example in $(client_examples); do .venv-demo/bin/python -m examples.clients.$$example || exit; done
 
 test: .venv/.ready ## the tests; first on Python 3.13 too, where it is installed (ARGS=... goes to pytest)
 	@$(MAKE) test-other
 	@.venv/bin/python -m pytest -n auto $(ARGS)
+
+test-clients: .venv-clients-frameworks/.ready .venv-clients-openai2/.ready ## how the real client libraries fail, and what a boundary makes of it, in the environments that hold them (ARGS=...)
+	@for group in frameworks openai2; do .venv-clients-$$group/bin/python -m pytest -n auto $(with_clients) $(ARGS) || exit; done
 
 coverage: .venv/.ready ## the tests once more, with the lines and branches that they reach
 	@.venv/bin/python -m pytest -n auto --cov=aiguard $(ARGS)
@@ -50,9 +56,13 @@ format: .venv/.ready ## format the code, and mend what ruff can
 bench: .venv-bench/.ready .venv-bench-frameworks/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers; ARGS=--quick)
 	@.venv-bench/bin/python benchmarks/overhead.py $(if $(JSON),--json $(JSON)) $(ARGS)
 
-soak: .venv/.ready ## a million random schedules against a reference, then ten minutes under faults (SCHEDULES=n SOAK=seconds: less)
+soak: .venv/.ready ## a million random schedules against a reference, ten minutes of fuzzing, ten under faults (SCHEDULES=n FUZZ=s SOAK=s: less)
 	@.venv/bin/python -m tests.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES))
+	@.venv/bin/python -m tests.fuzz $(if $(FUZZ),--seconds $(FUZZ))
 	@.venv/bin/python benchmarks/soak.py $(if $(SOAK),--seconds $(SOAK))
+
+mutants: .venv/.ready ## one small mistake in the code at a time: does a test notice? (ARGS="circuit window": some modules)
+	@.venv/bin/python -m tests.mutants $(ARGS)
 
 docs: .venv-docs/.ready ## the documentation site, in site/; any warning or broken link fails
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --clean
@@ -82,6 +92,9 @@ clean: ## remove every environment, cache and build
 
 .venv-bench-frameworks/.ready: $(inputs) requirements/bench-frameworks.txt constraints-bench-frameworks.txt
 	@scripts/bootstrap .venv-bench-frameworks requirements/bench-frameworks.txt
+
+.venv-clients-%/.ready: $(inputs) requirements/clients-%.txt constraints-clients-%.txt
+	@scripts/bootstrap .venv-clients-$* requirements/clients-$*.txt
 
 .venv-docs/.ready: $(inputs) requirements/docs.txt
 	@scripts/bootstrap .venv-docs requirements/docs.txt

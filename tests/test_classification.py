@@ -10,15 +10,28 @@ import http
 import json
 import socket
 import ssl
+import sys
 import types
 import urllib.error
 from typing import TYPE_CHECKING, Any
 
+import anthropic
+import httpx2
+import openai
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from aiguard import FailureKind as Kind
-from aiguard.classification import BY_CLASS, class_name, classify, status_of
+from aiguard.classification import class_name, classify, ruling_of, status_of
+from aiguard.failure_table import (
+    BEFORE_STATUS,
+    BY_CLASS,
+    BY_CODE,
+    BY_CODE_ALONE,
+    BY_FRAME,
+    CAUSE_FIRST,
+    CONTEXT_FIRST,
+)
 
 if TYPE_CHECKING:
     from aiguard.testing import VirtualClock
@@ -88,7 +101,9 @@ def test_builtins(clock: VirtualClock, error: Exception, kind: Kind) -> None:
     assert kind_of(error, clock) is kind
 
 
-@pytest.mark.parametrize(("package", "name"), sorted(row for row in BY_CLASS if row[0] not in {"builtins", "asyncio"}))
+@pytest.mark.parametrize(
+    ("package", "name"), sorted(row for row in BY_CLASS if row[0] not in {"builtins", "asyncio", "aiguard"})
+)
 def test_every_row_of_a_client_library_is_matched_by_name(clock: VirtualClock, package: str, name: str) -> None:
     """A class of that package and name, and a subclass of it from anywhere, is recognised without an import."""
     cls = client_class(package, name)
@@ -176,7 +191,7 @@ def test_every_http_status(clock: VirtualClock, where: str) -> None:
         assert kind_of(error, clock) is expected_of(status), status
 
 
-@pytest.mark.parametrize("status", [0, 99, 600, -1, True, "503", 503.0, None, object(), 10**30])
+@pytest.mark.parametrize("status", [0, 99, 600, -1, True, "50", "5030", "\uff1600", 503.0, None, object(), 10**30])
 def test_what_is_no_status_is_none(clock: VirtualClock, status: Any) -> None:
     """A number outside the range, a string or a flag is not taken for a status."""
     error = client_error(code=status)
@@ -292,6 +307,287 @@ def test_pydantics_errors(clock: VirtualClock, raw: str, kind: Kind) -> None:
     assert kind_of(caught.value, clock) is kind
 
 
+# --- codes
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_a_code_that_knows_more_goes_before_the_status(clock: VirtualClock, code: str) -> None:
+    """Wherever it stands: on the exception, in the body, in its error, in the details of that."""
+    said: list[dict[str, Any]] = [
+        {"code": code},
+        {"body": {"type": code}},
+        {"body": {"error": {"status": code}}},
+        {"body": [{"error": {"details": [{"@type": "ErrorInfo", "reason": code}]}}]},
+        {"details": {"error": {"details": {"error_code": code}}}},
+        {"body": {"error": {"code": 1, "innererror": {"code": code}}}},
+        {"provider_error_code": code},
+    ]
+    for attributes in said:
+        for status in (None, 200, 400, 404, 429, 503):
+            assert kind_of(client_error(status, **attributes), clock) is BY_CODE[code], attributes
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE_ALONE))
+def test_other_codes_count_where_no_status_of_an_error_is(clock: VirtualClock, code: str) -> None:
+    """As inside a stream, which began with status 200."""
+    assert kind_of(client_error(None, code=code), clock) is BY_CODE_ALONE[code]
+    assert kind_of(client_error(200, body={"error": {"type": code}}), clock) is BY_CODE_ALONE[code]
+    assert kind_of(client_error(402, code=code), clock) is Kind.QUOTA_EXHAUSTED
+
+
+@pytest.mark.parametrize("code", [429, "429"], ids=["number", "text"])
+def test_a_status_that_came_as_a_code_is_one(clock: VirtualClock, code: object) -> None:
+    """Gateways put it into the body of an answer with status 200."""
+    assert kind_of(client_error(200, body={"error": {"code": code}}), clock) is Kind.RATE_LIMITED
+    assert kind_of(client_error(None, code=str(code)), clock) is Kind.RATE_LIMITED
+    assert kind_of(client_error(500, code=str(code)), clock) is Kind.SERVER_ERROR
+
+
+@pytest.mark.parametrize(
+    ("quotas", "kind"),
+    [
+        (["GenerateRequestsPerDayPerProjectPerModel-FreeTier"], Kind.QUOTA_EXHAUSTED),
+        (["GenerateRequestsPerMinutePerProjectPerModel-FreeTier"], Kind.RATE_LIMITED),
+        (["InputTokensPerMinute", "RequestsPerDay"], Kind.QUOTA_EXHAUSTED),
+        ([], Kind.RATE_LIMITED),
+    ],
+)
+def test_a_days_quota_is_told_from_a_minutes(clock: VirtualClock, quotas: list[str], kind: Kind) -> None:
+    """By the quotas that Google lists; its words are the same for both."""
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": q} for q in quotas]}
+    body = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [failure]}}
+    assert kind_of(client_error(None, code=429, status="RESOURCE_EXHAUSTED", details=body), clock) is kind
+
+
+def test_what_else_is_not_found_is_not_the_model(clock: VirtualClock) -> None:
+    """Anthropic's type is the same for both; the code in the details is not."""
+    body = {"type": "error", "error": {"type": "not_found_error", "details": {"error_code": "thread_not_found"}}}
+    assert kind_of(client_error(404, body=body), clock) is Kind.BAD_REQUEST
+    del body["error"]["details"]  # type: ignore[attr-defined]
+    assert kind_of(client_error(404, body=body), clock) is Kind.NOT_FOUND
+
+
+def test_an_aws_error_carries_everything_in_a_dictionary(clock: VirtualClock) -> None:
+    """Code and status of botocore's `ClientError`."""
+
+    def error(code: str, status: int | None) -> Exception:
+        about = {"HTTPStatusCode": status} if status is not None else {}
+        return client_error(response={"Error": {"Code": code, "Message": "secret"}, "ResponseMetadata": about})
+
+    assert status_of(error("X", 424)) == 424
+    assert kind_of(error("ModelErrorException", 424), clock) is Kind.SERVER_ERROR
+    assert kind_of(error("Unheard", 403), clock) is Kind.AUTH
+    assert kind_of(error("throttlingException", None), clock) is Kind.RATE_LIMITED
+    assert kind_of(error("Unheard", None), clock) is Kind.UNCLASSIFIED
+
+
+def test_a_grpc_errors_code_is_a_method(clock: VirtualClock) -> None:
+    """It gives a member of an enumeration; of no other class a method is called."""
+
+    def code(_: object) -> object:
+        return types.SimpleNamespace(name="DEADLINE_EXCEEDED")
+
+    rpc = type("RpcError", (Exception,), {"__module__": "grpc"})
+    assert kind_of(type("Inactive", (rpc,), {"__module__": "grpc._channel", "code": code})(), clock) is Kind.TIMEOUT
+    assert kind_of(type("Other", (Exception,), {"__module__": "other", "code": code})(), clock) is Kind.UNCLASSIFIED
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "kind"),
+    [
+        (400, "true", Kind.SERVER_ERROR),
+        (400, "false", Kind.BAD_REQUEST),
+        (400, "perhaps", Kind.BAD_REQUEST),
+        (409, "true", Kind.SERVER_ERROR),
+        (409, "false", Kind.BAD_REQUEST),
+        (429, "false", Kind.RATE_LIMITED),
+        (401, "true", Kind.AUTH),
+    ],
+)
+def test_a_server_says_whether_a_request_is_to_blame(clock: VirtualClock, status: int, word: str, kind: Kind) -> None:
+    """Where the status leaves that open."""
+    assert kind_of(client_error(status, response=response(x_should_retry=word)), clock) is kind
+
+
+# --- what knows more
+
+
+@pytest.mark.parametrize(("package", "name"), sorted(BEFORE_STATUS))
+def test_some_classes_know_more_than_their_status(clock: VirtualClock, package: str, name: str) -> None:
+    """The class decides, whatever the status and whatever else it derives from."""
+    cls = client_class(package, name, client_class("openai", "BadRequestError"))
+    for status in (None, 400, 404, 500):
+        error = cls()
+        error.status_code = status
+        assert kind_of(error, clock) is BEFORE_STATUS[package, name]
+
+
+@pytest.mark.parametrize(("package", "name"), sorted(CAUSE_FIRST | CONTEXT_FIRST))
+def test_what_a_wrapper_wraps_goes_first(clock: VirtualClock, package: str, name: str) -> None:
+    """And where nothing is known of that, the wrapper itself."""
+    cls = client_class(package, name)
+    error = cls()
+    error.__cause__ = error.__context__ = ConnectionResetError()
+    assert kind_of(error, clock) is Kind.CONNECTION
+    error.__cause__ = error.__context__ = KeyError()
+    assert kind_of(error, clock) is (
+        BEFORE_STATUS.get((package, name)) or BY_CLASS.get((package, name)) or Kind.UNCLASSIFIED
+    )
+
+
+# --- where it was raised
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "kind"),
+    [
+        ("raise FileNotFoundError", "joblib.numpy_pickle", Kind.NOT_FOUND),
+        ("raise FileNotFoundError", "myapp", Kind.UNCLASSIFIED),
+        ("raise PermissionError", "transformers.utils.hub", Kind.AUTH),
+        ("raise PermissionError", "httpx2", Kind.UNCLASSIFIED),
+        ("raise ValueError", "sklearn.utils.validation", Kind.BAD_REQUEST),
+        ("raise ValueError", "anthropic._base_client", Kind.BAD_REQUEST),
+        ("raise ValueError", "anthropic.lib.streaming", Kind.UNCLASSIFIED),
+        ("raise ValueError", "sklearnish", Kind.UNCLASSIFIED),
+        ("raise RecursionError", "httpx2._models", Kind.MALFORMED_TRANSPORT),
+        ("raise RecursionError", "myapp", Kind.UNCLASSIFIED),
+        ("json.loads('{')", "openai.lib._parsing._completions", Kind.MALFORMED_OUTPUT),
+        ("json.loads('{')", "google.genai._api_client", Kind.MALFORMED_TRANSPORT),
+        ("json.loads('{')", "langchain_core.output_parsers", Kind.MALFORMED_OUTPUT),
+    ],
+)
+def test_where_it_was_raised_decides_of_common_classes(
+    clock: VirtualClock, source: str, module: str, kind: Kind
+) -> None:
+    """A frame of the library tells what nobody else's frame would."""
+    assert kind_of(raised_by(module, source), clock) is kind
+
+
+def test_a_value_error_of_what_the_library_called_is_not_its_own(clock: VirtualClock) -> None:
+    """A scorer of one's own, called by the library, is one's own."""
+    scope: dict[str, Any] = {"__name__": "sklearn.metrics", "inner": lambda: int("x")}
+    exec("def read():\n    inner()", scope)
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        scope["read"]()
+    assert kind_of(caught.value, clock) is Kind.UNCLASSIFIED
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "raw", "kind"),
+    [
+        ("openai.lib._parsing", "parse", "{", Kind.MALFORMED_OUTPUT),
+        ("openai.lib._parsing", "parse", "{}", Kind.SCHEMA_VIOLATION),
+        ("anthropic.lib._parse", "parse", "{}", Kind.SCHEMA_VIOLATION),
+        ("google.genai._common", "_from_response", "{}", Kind.MALFORMED_TRANSPORT),
+        ("google.genai.models", "generate_content", "{}", Kind.BAD_REQUEST),
+        ("httpx2", "read", "{}", Kind.MALFORMED_TRANSPORT),
+        ("myapp", "read", "{}", Kind.SCHEMA_VIOLATION),
+    ],
+)
+def test_pydantics_errors_in_a_client(clock: VirtualClock, module: str, function: str, raw: str, kind: Kind) -> None:
+    """What `.parse()` validates is the answer; what else a client validates is not."""
+    scope: dict[str, Any] = {"__name__": module, "validate": TypeAdapter(Answer).validate_json}
+    exec(f"def {function}():\n    validate({raw!r})", scope)
+    with pytest.raises(ValidationError) as caught:
+        scope[function]()
+    assert kind_of(caught.value, clock) is kind
+
+
+# --- the real clients
+
+
+def refused(library: Any, status: int, body: object, **headers: str) -> Exception:
+    """Return what a real client raises for this response."""
+    answer = httpx2.Response(
+        status, json=body, headers={name.replace("_", "-"): word for name, word in headers.items()}
+    )
+    transport = httpx2.MockTransport(lambda _: answer)
+    with httpx2.Client(transport=transport) as http:
+        if library is openai:
+            client = openai.OpenAI(api_key="k", max_retries=0, http_client=http)
+            with pytest.raises(openai.OpenAIError) as caught:
+                client.chat.completions.create(model="m", messages=[])
+            return caught.value
+        other = anthropic.Anthropic(api_key="k", max_retries=0, http_client=http)
+        with pytest.raises(anthropic.AnthropicError) as failed:
+            other.messages.create(model="m", max_tokens=1, messages=[])
+        return failed.value
+
+
+@pytest.mark.parametrize(
+    ("library", "status", "body", "kind", "row"),
+    [
+        (openai, 429, {"error": {"code": "insufficient_quota"}}, Kind.QUOTA_EXHAUSTED, "code"),
+        (openai, 429, {"error": {"code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED, "status"),
+        (openai, 404, {"error": {"code": "model_not_found"}}, Kind.NOT_FOUND, "code"),
+        (openai, 404, {"error": {"message": "Invalid URL"}}, Kind.BAD_REQUEST, "status"),
+        (openai, 503, {"error": {"type": "server_error"}}, Kind.OVERLOADED, "status"),
+        (anthropic, 404, {"error": {"type": "not_found_error"}}, Kind.NOT_FOUND, "code"),
+        (anthropic, 404, "nothing here", Kind.BAD_REQUEST, "status"),
+        (
+            anthropic,
+            429,
+            {"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}},
+            Kind.QUOTA_EXHAUSTED,
+            "code",
+        ),
+        (anthropic, 529, {"error": {"type": "overloaded_error"}}, Kind.OVERLOADED, "code"),
+        (anthropic, 400, {"error": {"type": "invalid_request_error"}}, Kind.BAD_REQUEST, "status"),
+    ],
+)
+def test_what_real_clients_raise(library: Any, status: int, body: object, kind: Kind, row: str) -> None:
+    """Their own classes, made of a response."""
+    found = ruling_of(refused(library, status, body))
+    assert found is not None
+    assert (found.kind, found.basis) == (kind, row)
+
+
+def test_an_error_inside_a_stream_has_no_status(clock: VirtualClock) -> None:
+    """Openai raises its base class then, with the code alone."""
+    request = httpx2.Request("POST", "https://example.org")
+    error = openai.APIError("secret", request, body={"code": "server_error", "message": "secret"})
+    assert kind_of(error, clock) is Kind.SERVER_ERROR
+    assert kind_of(openai.APIError("secret", request, body=None), clock) is Kind.UNCLASSIFIED
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("openai", "openai"),
+        ("anthropic", "anthropic"),
+        ("httpx", "httpx"),
+        ("httpx2", "httpx2"),
+        ("httpcore", "httpcore"),
+        ("httpcore2", "httpcore2"),
+        ("requests", "requests"),
+        ("urllib3.exceptions", "urllib3"),
+        ("aiohttp.http_exceptions", "aiohttp"),
+        ("botocore.exceptions", "botocore"),
+        ("pydantic_ai.exceptions", "pydantic_ai"),
+        ("langchain_core.exceptions", "langchain_core"),
+        ("litellm.exceptions", "litellm"),
+        ("instructor.core.exceptions", "instructor"),
+        ("agents.exceptions", "agents"),
+        ("onnxruntime", "onnxruntime"),
+        ("sklearn.linear_model", "sklearn"),
+        ("huggingface_hub.errors", "huggingface_hub"),
+    ],
+)
+def test_every_row_names_a_class_that_is_there(module: str, package: str) -> None:
+    """In the version that is installed; a row that nothing can match is dead."""
+    pytest.importorskip(module)
+    there: set[str] = set()
+    left: list[type] = [BaseException]
+    while left:
+        cls = left.pop()
+        left += type.__subclasses__(cls)
+        home = sys.modules.get(str(cls.__module__))
+        if str(cls.__module__).partition(".")[0] == package and getattr(home, cls.__name__, None) is cls:
+            there.add(cls.__name__)
+    rows = {*BY_CLASS, *BEFORE_STATUS, *BY_FRAME, *CAUSE_FIRST, *CONTEXT_FIRST}
+    assert [name for top, name in sorted(rows) if top == package and name not in there] == []
+
+
 # --- hostile objects
 
 
@@ -354,6 +650,20 @@ class WithoutModule(Exception):  # noqa: N818 - what it is
     """A class whose module somebody deleted."""
 
 
+class Unhashed(type):
+    """A class of classes that cannot be looked up."""
+
+    def __hash__(cls) -> int:
+        raise ZeroDivisionError
+
+    def __eq__(cls, other: object) -> bool:
+        raise ZeroDivisionError
+
+
+class Unhashable(Exception, metaclass=Unhashed):  # noqa: N818 - what it is
+    """An exception of such a class."""
+
+
 WithoutModule.__module__ = None  # type: ignore[assignment]
 
 
@@ -374,8 +684,13 @@ WithoutModule.__module__ = None  # type: ignore[assignment]
         WithoutModule(),
         nested_group(5000),
         HostileCauseError("secret"),
+        client_error(code=Hostile),
+        client_error(body={"error": {"details": [Hostile(), {"violations": Hostile()}]}}),
+        client_error(400, response=types.SimpleNamespace(headers=Hostile())),
+        client_error(response={"Error": Hostile(), "ResponseMetadata": Hostile()}),
+        Unhashable("secret"),
     ],
-    ids=range(14),
+    ids=range(19),
 )
 def test_no_exception_can_break_the_classification(clock: VirtualClock, error: Exception) -> None:
     """Whatever an exception's attributes do, a failure comes out, and its message does not hold the text."""

@@ -10,6 +10,7 @@ import re
 import runpy
 import subprocess
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -37,7 +38,10 @@ SETTINGS: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "settings-table
 CONTINUED = {"README.md"}
 """Pages whose samples are one program."""
 
-OPTIONAL = ("langchain_core", "litellm")
+OPTIONAL = (
+    *("agents", "instructor", "langchain", "langchain_core", "langchain_openai", "litellm", "llama_index"),
+    *("onnx", "onnxruntime", "pandas", "pydantic_ai", "sentence_transformers", "sklearn", "transformers"),
+)
 """What a sample may import although the tests do not bring it."""
 
 WIDEST, WIDEST_IN_GRID = 86, 58
@@ -93,6 +97,7 @@ def test_a_sample_runs_and_prints_what_is_shown(sample: Sample, run: Any) -> Non
     for package in OPTIONAL:
         if re.search(rf"^(import|from) {package}\b", sample.code, flags=re.MULTILINE):
             pytest.importorskip(package)
+            warnings.simplefilter("ignore", UserWarning)  # what a framework has to say of itself
     if "set_tracer_provider" in sample.code or "os.fork" in sample.code:
         command = [sys.executable, "-W", "error", "-c", sample.code]
         printed = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout

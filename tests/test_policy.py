@@ -16,6 +16,7 @@ from aiguard import (
     Hedge,
     Policy,
     PolicyError,
+    Price,
     Retry,
     RetryBudget,
     guard,
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 TIMEOUT = frozenset({FailureKind.TIMEOUT})
 RATE_LIMITED = frozenset({FailureKind.RATE_LIMITED})
 
+PRICE = Price(input=2.5, output=10.0)
+
+
+async def _awaited() -> int:
+    return 1
+
 
 def test_the_defaults_are_the_designs() -> None:
     """What nobody sets is what the design says."""
@@ -40,6 +47,7 @@ def test_the_defaults_are_the_designs() -> None:
         "deadline": None,
         "owner": None,
         "output": None,
+        "input": None,
         "attempt_timeout": None,
         "retry": None,
         "reask": 0,
@@ -48,6 +56,7 @@ def test_the_defaults_are_the_designs() -> None:
         "hedge": None,
         "idempotent": True,
         "budget": None,
+        "prices": None,
         "retry_budget": {"ratio": 0.2, "floor": 3, "per": 10.0},
         "key": None,
         "dependency": None,
@@ -78,7 +87,9 @@ def test_the_defaults_are_the_designs() -> None:
     }
     assert Bulkhead(limit=4).model_dump() == {"limit": 4, "queue": 0, "floor": None, "ceiling": None}
     assert Hedge().model_dump() == {"after": None}
-    assert Budget(calls=60).model_dump() == {"calls": 60, "per": 60.0}
+    budget = {"calls": 60, "tokens": None, "usd": None, "per": 60.0, "reserve_tokens": None}
+    assert Budget(calls=60).model_dump() == budget
+    assert Price(input=1, output=2).model_dump() == {"input": 1.0, "output": 2.0, "cached": None}
 
 
 def test_what_type_checkers_see_is_what_there_is() -> None:
@@ -122,6 +133,30 @@ def test_what_type_checkers_see_is_what_there_is() -> None:
         ),
         (Policy, {"dependency": "a provider"}, ["dependency", "'a provider'"]),
         (Budget, {"calls": 0}, ["calls", "0"]),
+        (Budget, {}, ["calls", "tokens", "usd"]),
+        (Budget, {"per": 5.0}, ["calls", "tokens", "usd"]),
+        (Budget, {"usd": 0.0}, ["usd", "0.0"]),
+        (Budget, {"usd": float("nan")}, ["usd", "nan"]),
+        (Budget, {"tokens": 1.5}, ["tokens", "1.5"]),
+        (Budget, {"calls": 5, "reserve_tokens": 5}, ["reserve_tokens", "tokens", "usd", "calls"]),
+        (Budget, {"tokens": 5, "reserve_tokens": 6}, ["reserve_tokens", "6", "tokens", "5"]),
+        (Budget, {"tokens": 5, "reserve_tokens": 0}, ["reserve_tokens", "0"]),
+        (Budget, {"tokens": 5, "reserve_tokens": _awaited}, ["reserve_tokens", "coroutine"]),
+        (Price, {"input": 1.0}, ["output", "required"]),
+        (Price, {"input": -1.0, "output": 1.0}, ["Price.input", "-1.0"]),
+        (Policy, {"budget": Budget(usd=5.0)}, ["prices", "budget.usd", "5"]),
+        (Policy, {"prices": {}}, ["prices", "{}"]),
+        (Policy, {"prices": {"gpt-4.1": {"input": -1.0, "output": 1.0}}}, ["prices.gpt-4.1.input", "-1.0"]),
+        (Policy, {"prices": {"gpt-4.1": {"input": 1.0}}}, ["prices.gpt-4.1.output", "required"]),
+        (Policy, {"prices": {"gpt-4.1": {"input": 1.0, "output": 1.0, "in": 1}}}, ["prices.gpt-4.1.in", "no such"]),
+        (Policy, {"prices": {"gpt-4.1": 3}}, ["prices.gpt-4.1", "3", "Price"]),
+        (Policy, {"prices": {"g*t": PRICE}}, ["prices.'g*t'", "*"]),
+        (Policy, {"prices": {"": PRICE, 3: PRICE}}, ["prices.''", "prices.3"]),
+        (
+            Policy,
+            {"prices": {"m": PRICE}, "budget": Budget(usd=0.5, reserve_tokens=1_000_000)},
+            ["budget.reserve_tokens", "1000000", "prices", "budget.usd", "0.5"],
+        ),
         (RetryBudget, {"ratio": -0.1}, ["ratio", "-0.1"]),
     ],
 )
@@ -149,6 +184,20 @@ def test_settings_that_contradict_each_other_are_refused_by_name(
         (Policy, {"deadline": 2.0, "first_item": 2.0, "idle": 2.0, "breaker": Breaker(slow_call=2.0)}),
         (Policy, {"on_break": "rung", "stream": "elements", "fallback": ["x"]}),
         (Policy, {"retry_budget": None}),
+        (Budget, {"tokens": 5, "reserve_tokens": 5}),
+        (Budget, {"usd": 0.000001}),
+        (
+            Budget,
+            {
+                "calls": 1,
+                "tokens": 1,
+                "usd": 1,
+                "per": 1.0,
+                "reserve_tokens": len,
+            },
+        ),
+        (Policy, {"prices": {"m*": PRICE, "*": {"input": 1, "output": 0}}}),
+        (Policy, {"prices": {"m": PRICE}, "budget": Budget(usd=0.5, reserve_tokens=50_000)}),
     ],
 )
 def test_settings_at_their_borders_go_together(group: type[BaseModel], settings: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ BUILT = {
     "Bulkhead",
     "Failure",
     "FailureKind",
+    "InputContract",
     "Outcome",
     "OutputContract",
     "Policy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 import email.utils
 import math
+import time
 import types
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,8 @@ def asking(headers: object = None, /, **attributes: Any) -> Exception:
         ("Fri, 99 Foo 2026 99:99:99 GMT", None),
         ("Mon, 23 Nov 2026 25:61:61 GMT", None),
         ("x" * 100_000, None),
+        (" " * 100 + "7", 7.0),
+        (" " * 150 + "7", None),  # as far as anybody reads
     ],
 )
 def test_retry_after_in_seconds(clock: VirtualClock, value: str, seconds: float | None) -> None:
@@ -137,6 +140,18 @@ def test_a_date_is_counted_from_now(clock: VirtualClock) -> None:
     assert retry_after_of(error, clock) == 60.0
 
 
+@pytest.mark.parametrize("date", ["Tue, 14 Nov 2023 22:13:25 -0000", "Tue Nov 14 22:13:25 2023"])
+def test_a_date_without_a_zone_is_in_gmt(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    """Wherever the machine is that reads it."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after_of(asking({"retry-after": date}), clock) == 5.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 # --- headers: how they are carried
 
 
@@ -179,8 +194,10 @@ def message(**headers: str) -> email.message.Message:
         httpx2.Headers({"Retry-After": "7"}),
         httpx2.Headers([("Retry-After", "7"), ("Retry-After", "3")]),
         message(Retry_After="7"),
+        {7: "x", None: "y", "Retry-After": "7"},
+        {"retry-after": [None, "7"]},
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_headers_of_every_make(clock: VirtualClock, headers: object) -> None:
     """Text or bytes, in any case, as a mapping, a multi-dict or pairs; of several values the longest holds."""
@@ -212,6 +229,12 @@ def test_headers_without_end_are_given_up_on(clock: VirtualClock) -> None:
             yield "x", "y"
 
     assert retry_after_of(asking(endless()), clock) is None
+
+
+def test_of_one_header_without_end_the_rest_is_not_read(clock: VirtualClock) -> None:
+    """A few values are more than any server sends."""
+    assert retry_after_of(asking({"retry-after": ["soon"] * 20 + ["7"]}), clock) == 7.0
+    assert retry_after_of(asking({"retry-after": ["soon"] * 100 + ["7"]}), clock) is None
 
 
 # --- Google's RetryInfo
@@ -261,6 +284,11 @@ class Message:
         ({"seconds": math.nan}, None),
         ({"seconds": "9" * 5000}, None),
         ({"seconds": 10**400}, None),
+        ({"seconds": "1_000"}, None),
+        ("0" * 50 + "34s", 34.0),
+        ("0" * 70 + "34s", None),  # as far as anybody reads
+        ({"seconds": "0" * 50 + "34"}, 34.0),
+        ({"seconds": "0" * 70 + "34"}, None),
     ],
 )
 def test_the_retry_info_of_a_body(clock: VirtualClock, delay: object, seconds: float | None) -> None:
@@ -315,6 +343,13 @@ def test_several_retry_infos_are_all_heeded(clock: VirtualClock) -> None:
     assert retry_after_of(asking(details=body), clock) == 34.0
 
 
+def test_of_a_long_list_only_some_details_are_read(clock: VirtualClock) -> None:
+    """More than any server sends."""
+    asked = google("34s")["error"]["details"]
+    assert retry_after_of(asking(details=[{}] * 20 + asked), clock) == 34.0
+    assert retry_after_of(asking(details=[{}] * 100 + asked), clock) is None
+
+
 def test_a_header_goes_before_a_body(clock: VirtualClock) -> None:
     """And a body is read where the headers say nothing of it."""
     assert retry_after_of(asking({"retry-after": "7"}, details=google("34s")), clock) == 7.0
@@ -335,6 +370,10 @@ def test_a_body_nested_without_end_is_given_up_on(clock: VirtualClock) -> None:
     for _ in range(10):
         deep = [deep]
     assert retry_after_of(asking(details=deep), clock) is None
+    inner = google("34s")
+    for _ in range(10):
+        inner = {"error": inner}
+    assert retry_after_of(asking(details=inner), clock) is None
 
 
 # --- where it is
@@ -367,6 +406,13 @@ def test_of_a_group_the_longest_wait_holds(clock: VirtualClock) -> None:
     members = [asking({"retry-after": "3"}), asking(), asking({"retry-after": "7"})]
     assert retry_after_of(ExceptionGroup("", members), clock) == 7.0
     assert retry_after_of(ExceptionGroup("", [asking()]), clock) is None
+    assert retry_after_of(ExceptionGroup("", [asking({"retry-after": dated(90)})]), clock) == 90.0
+
+
+def test_of_a_large_group_only_some_are_asked(clock: VirtualClock) -> None:
+    """Whatever a thousand of them carry, it takes no time to look."""
+    assert retry_after_of(ExceptionGroup("", [asking()] * 20 + [asking({"retry-after": "7"})]), clock) == 7.0
+    assert retry_after_of(ExceptionGroup("", [asking()] * 100 + [asking({"retry-after": "7"})]), clock) is None
 
 
 # --- real clients

@@ -18,7 +18,8 @@ TOP, HIGH, ROW, UNIT = 42, 120, 26, 20
 def draw(recorded: Recorded, title: str, description: str) -> str:
     """Return a mark for each call, and the attempts of the last window as a curve under the budget."""
     budget = recorded.boundary.policy.budget
-    assert budget is not None, "a boundary whose spending is drawn has a budget"  # noqa: S101
+    assert budget is not None and budget.calls is not None, "whose spending is drawn has a budget of calls"  # noqa: S101, PT018
+    most = budget.calls
     begun = [call.begun + attempt.started for call in recorded.calls for attempt in call.outcome.attempts]
     changes = sorted([(moment, 1) for moment in begun] + [(moment + budget.per, -1) for moment in begun])
     held, points = 0, [(0.0, 0.0)]
@@ -30,12 +31,12 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
     bottom = TOP + HIGH + 14 + 2 * ROW
     canvas = Canvas(title, description)
     axis = Axis(canvas, end, 24, bottom)
-    levels = Levels(canvas, axis, budget.calls + 1, 1, top=TOP, bottom=TOP + HIGH)
+    levels = Levels(canvas, axis, most + 1, 1, top=TOP, bottom=TOP + HIGH)
     levels.curve([point for point in points if point[0] <= end], end, "box good", filled=True)
-    canvas.line(axis.at(0), levels.at(budget.calls), axis.at(end), levels.at(budget.calls), "limit")
-    canvas.text(8, levels.at(budget.calls) + 4, "budget", "limit-note")
-    canvas.text(8, levels.at(budget.calls / 2) - 4, "begun in the", "note")
-    canvas.text(8, levels.at(budget.calls / 2) + 12, f"last {budget.per:g} s", "note")
+    canvas.line(axis.at(0), levels.at(most), axis.at(end), levels.at(most), "limit")
+    canvas.text(8, levels.at(most) + 4, "budget", "limit-note")
+    canvas.text(8, levels.at(most / 2) - 4, "begun in the", "note")
+    canvas.text(8, levels.at(most / 2) + 12, f"last {budget.per:g} s", "note")
 
     marks = {"answered": canvas.dot, "failed": canvas.cross, "rejected": canvas.diamond}
     y = TOP + HIGH + 14

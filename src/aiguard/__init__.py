@@ -3,7 +3,17 @@
 from typing import TYPE_CHECKING
 
 from aiguard.boundary import Boundary, boundaries, get, guard
-from aiguard.contract import JsonSchema, OutputContract
+from aiguard.contract import (
+    Array,
+    ContractRates,
+    Features,
+    InputContract,
+    JsonSchema,
+    OneOf,
+    OutputContract,
+    Range,
+    Text,
+)
 from aiguard.deadline import remaining
 from aiguard.errors import (
     BoundaryError,
@@ -21,20 +31,23 @@ from aiguard.errors import (
     RejectedError,
     StreamInterruptedError,
 )
+from aiguard.explanation import Explanation, explain
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
 from aiguard.policy import Policy
 from aiguard.problem import Position, Problem
 from aiguard.propagation import deadline_headers, within
 from aiguard.rung import Rung, last_good
-from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Retry, RetryBudget
+from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Price, Retry, RetryBudget
 from aiguard.stream import Interrupted
 
 if TYPE_CHECKING:
     from aiguard.config import Loaded, configure, configured, reload
 from aiguard.usage import Usage, report_usage
+from aiguard.user_rows import classify_as
 
 __all__ = [
+    "Array",
     "Attempt",
     "Boundary",
     "BoundaryError",
@@ -45,34 +58,44 @@ __all__ = [
     "BulkheadFullError",
     "CircuitOpenError",
     "ComponentError",
+    "ContractRates",
     "CoolingDownError",
     "DeadlineExceededError",
+    "Explanation",
     "Failure",
     "FailureKind",
+    "Features",
     "HaltedError",
     "Hedge",
+    "InputContract",
     "InputRejectedError",
     "Interrupted",
     "InvalidOutputError",
     "JsonSchema",
     "Loaded",
     "MisuseError",
+    "OneOf",
     "Outcome",
     "OutputContract",
     "Policy",
     "PolicyError",
     "Position",
+    "Price",
     "Problem",
+    "Range",
     "RejectedError",
     "Retry",
     "RetryBudget",
     "Rung",
     "StreamInterruptedError",
+    "Text",
     "Usage",
     "boundaries",
+    "classify_as",
     "configure",
     "configured",
     "deadline_headers",
+    "explain",
     "get",
     "guard",
     "last_good",

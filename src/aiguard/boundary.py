@@ -29,9 +29,9 @@ from aiguard.registry import Place, Registry
 from aiguard.rung import BoundaryRung, Rung
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 
-    from aiguard.contract import OutputContract
+    from aiguard.contract import ContractRates, OutputContract
     from aiguard.engine.pipeline import Pipeline
     from aiguard.engine.state import State
     from aiguard.outcome import Outcome
@@ -200,6 +200,11 @@ class Boundary:
     def bulkhead(self) -> Permits | None:
         """Its permits: `limit`, `in_flight`, `queued`."""
         return self._state.permits
+
+    @property
+    def contracts(self) -> Mapping[str, ContractRates]:
+        """How often its contracts were kept and broken in the last ten minutes, by name and version."""
+        return self._state.tallies.rates(self._state.clock.now())
 
     @property
     def abandoned(self) -> int:

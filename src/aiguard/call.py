@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiguard.clock import Clock
     from aiguard.events import Event, Listener, Run
     from aiguard.failure import Failure
+    from aiguard.usage import Usage
 
 logger = logging.getLogger("aiguard")
 
@@ -129,8 +130,11 @@ class Journal:
         rung: Name of the rung that answered.
         failure: Why a rung had to.
         age: Seconds since the component gave the answer that `last_good` served.
+        repaired: How that rung's answer was repaired, where it was.
         taken: Seconds that the consumer of a stream took between two pulls: no deadline counts them.
+        any_rung: Whether a rung with AI may answer although the input was rejected.
         broke_after: How many items of a stream were out when it broke and a rung went on; `None` where none did.
+        used_by_rungs: What rungs reported that they used.
         shortened: Whether a caller's deadline, not the boundary's own, set the moment by which it is over.
     """
 
@@ -139,9 +143,12 @@ class Journal:
     rung: str | None = None
     failure: Failure | None = None
     age: float | None = None
+    repaired: str | None = None
     taken = 0.0
+    any_rung = False
     broke_after: int | None = None
     shortened = False
+    used_by_rungs: list[Usage] | None = None
     priority = NORMAL
     tries = 1
 

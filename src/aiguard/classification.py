@@ -1,218 +1,308 @@
 """
 What an exception of the component means.
 
-A table by `(top-level package, class name)`, looked up along the MRO and the `__cause__` chain, so that no client
-library is ever imported to be recognised; then whatever HTTP status the exception carries. Nothing here reads an
-exception's text: it may hold a prompt, an answer or a key.
+The tables are in `aiguard.failure_table`: a class is looked up by its top package and name along the MRO and the
+`__cause__` chain, so that no client library is ever imported to be recognised. In this order: a row of the user's; for
+classes that several packages raise, where it was raised; what the body says; a class that knows more than its status;
+the HTTP status; the class. Nothing here reads an exception's text: it may hold a prompt, an answer or a key.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import builtins
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from pydantic import ValidationError
-
+from aiguard import failure_table as table
 from aiguard.attribute import attribute
+from aiguard.error_body import READ, status_read, words_read
 from aiguard.failure import Failure, FailureKind
+from aiguard.raised_in import meaning
 from aiguard.retry_after import retry_after_of
+from aiguard.user_rows import any_rows, user_row_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from aiguard.clock import Clock
+    from aiguard.failure_table import ClassKey, FrameRow
 
 _K = FailureKind
 
 _CHAIN_LIMIT: Final = 8
 
-_STATUS_TYPES: Final = (int, HTTPStatus)  # no flag, and no subclass that could do anything when compared
+_DYNAMIC: Final = {"__dict__", "__getattr__", "__getattribute__"}
 
-_TRANSPORTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
+_GRPC: Final = ("grpc", "RpcError")
 
-BY_CLASS: Final[dict[tuple[str, str], FailureKind]] = {
-    ("builtins", "TimeoutError"): _K.TIMEOUT,
-    ("builtins", "ConnectionError"): _K.CONNECTION,
-    # a file that is not there says nothing of a connection
-    ("builtins", "FileNotFoundError"): _K.UNCLASSIFIED,
-    ("builtins", "FileExistsError"): _K.UNCLASSIFIED,
-    ("builtins", "PermissionError"): _K.UNCLASSIFIED,
-    ("builtins", "IsADirectoryError"): _K.UNCLASSIFIED,
-    ("builtins", "NotADirectoryError"): _K.UNCLASSIFIED,
-    ("builtins", "OSError"): _K.CONNECTION,
-    ("http", "HTTPException"): _K.CONNECTION,
-    ("aiohttp", "ClientConnectionError"): _K.CONNECTION,
-    ("aiohttp", "ClientPayloadError"): _K.MALFORMED_TRANSPORT,
-    ("asyncio", "IncompleteReadError"): _K.CONNECTION,
-    ("concurrent", "BrokenExecutor"): _K.WORKER_CRASHED,
-    ("openai", "APITimeoutError"): _K.TIMEOUT,
-    ("openai", "APIConnectionError"): _K.CONNECTION,
-    ("openai", "LengthFinishReasonError"): _K.TRUNCATED,
-    ("openai", "ContentFilterFinishReasonError"): _K.CONTENT_FILTER,
-    **{(package, "TimeoutException"): _K.TIMEOUT for package in _TRANSPORTS},
-    **{(package, "UnsupportedProtocol"): _K.BAD_REQUEST for package in _TRANSPORTS},
-    **{(package, "TransportError"): _K.CONNECTION for package in _TRANSPORTS},
-    **{(package, "NetworkError"): _K.CONNECTION for package in _TRANSPORTS},
-    **{(package, "ProtocolError"): _K.CONNECTION for package in _TRANSPORTS},
-    **{(package, "DecodingError"): _K.MALFORMED_TRANSPORT for package in _TRANSPORTS},
-}
-"""Exception classes; the first match along the MRO decides."""
+_CAUSE: Final[Any] = BaseException.__dict__["__cause__"]
+_CONTEXT: Final[Any] = BaseException.__dict__["__context__"]
+_TRACEBACK: Final[Any] = BaseException.__dict__["__traceback__"]
 
-BY_CODE: Final[dict[str, FailureKind]] = {
-    "insufficient_quota": _K.QUOTA_EXHAUSTED,
-    "billing_hard_limit_reached": _K.QUOTA_EXHAUSTED,
-    "context_length_exceeded": _K.CONTEXT_LENGTH,
-    "exceed_context_size_error": _K.CONTEXT_LENGTH,
-    "content_filter": _K.CONTENT_FILTER,
-    "content_policy_violation": _K.CONTENT_FILTER,
-    "model_not_found": _K.NOT_FOUND,
-    "DeploymentNotFound": _K.NOT_FOUND,
-    "overloaded_error": _K.OVERLOADED,
-    "server_is_overloaded": _K.OVERLOADED,
-    "service_unavailable": _K.OVERLOADED,
-}
-"""Codes and types in an error's body: they know more than its status."""
 
-BY_STATUS: Final[dict[int, FailureKind]] = {
-    401: _K.AUTH,
-    402: _K.QUOTA_EXHAUSTED,
-    403: _K.AUTH,
-    408: _K.TIMEOUT,
-    409: _K.SERVER_ERROR,
-    429: _K.RATE_LIMITED,
-    503: _K.OVERLOADED,
-    504: _K.TIMEOUT,
-    529: _K.OVERLOADED,
-}
-"""HTTP statuses that are not simply the caller's (4xx) or the server's (5xx) fault."""
+class FrameFinding(NamedTuple):
+    """
+    Where an exception of a class that several packages raise was raised.
 
-CLIENTS: Final = frozenset({"openai", "anthropic", "google", "aiohttp", "requests", "urllib3", *_TRANSPORTS})
-"""Packages whose frame in a traceback says that it was the transport that could not be read."""
+    Attributes:
+        key: The class.
+        row: Its row.
+        package: Which of the row's packages it was; empty where it was none of them, or nobody knows.
+    """
+
+    key: ClassKey
+    row: FrameRow
+    package: str
+
+
+class Ruling(NamedTuple):
+    """
+    What decided of an exception.
+
+    Attributes:
+        kind: What it means.
+        basis: What was looked at: `"class"`, `"status"`, `"code"`, `"header"`, `"frame"`, `"group"` or `"yours"`.
+        row: The row of it, as a part of the tables.
+        status: The HTTP status that stood beside it.
+        link: The exception that it was found at, along the causes; `None` where there was only a name.
+    """
+
+    kind: FailureKind
+    basis: str
+    row: object
+    status: int | None
+    link: BaseException | None
 
 
 def classify(error: BaseException, clock: Clock) -> Failure:
     """Return the failure that `error`, raised by a component, amounts to. Never raises, never reads a message."""
+    cls: type = type(error)
+    found = ruling_of(error)
     try:
-        failure = _known(error, clock)
+        message = _message(cls, found.status if found is not None else None)
+    except Exception:  # noqa: BLE001 - a class that cannot even be named
+        message = "the component raised an exception"
+    if found is None:
+        return Failure(_K.UNCLASSIFIED, "component", message, None, error)
+    return Failure(found.kind, "component", message, retry_after_of(found.link or error, clock), error)
+
+
+def ruling_of(error: BaseException) -> Ruling | None:
+    """Return what decides of `error`, or of what caused it; `None` where nothing is known of them. Never raises."""
+    try:
+        return _first(error, _CHAIN_LIMIT)
     except Exception:  # noqa: BLE001 - an exception that cannot even be looked at: hostile, or nested past recursion
-        failure = None
-    return failure or Failure(_K.UNCLASSIFIED, "component", f"the component raised {class_name(error)}", None, error)
+        return None
 
 
-def _known(error: BaseException, clock: Clock) -> Failure | None:
-    for link in _chain(error):
-        kind = _kind_if_readable(link)
-        if kind is not None:
-            status = status_of(link)
-            http = f" (HTTP {status})" if status is not None else ""
-            message = f"the component raised {class_name(error)}{http}"
-            return Failure(kind, "component", message, retry_after_of(link, clock), error)
-    return None
+def ruling_of_name(key: ClassKey, status: int | None, code: str | None) -> Ruling | None:
+    """Return what decides of an exception of which only the class, and perhaps status and code, are known."""
+    builtin = getattr(builtins, key[1], None) if key[0] == "builtins" else None
+    traits = _traits_of(builtin) if isinstance(builtin, type) else _traits_along([key])
+    return _ruling(traits, status, [code] if code is not None else [], None)
 
 
 def class_name(error: BaseException) -> str:
     """Return the qualified name of the class of `error`, as a reader knows it."""
-    cls = type(error)
-    module = cls.__module__
-    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+    return _name_of(type(error))
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:
     """Return where `error` was raised, whatever its class makes of the attribute."""
-    descriptor: Any = BaseException.__dict__["__traceback__"]
-    return descriptor.__get__(error)  # type: ignore[no-any-return]
+    return _TRACEBACK.__get__(error)  # type: ignore[no-any-return]
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that `error` carries, or `None`."""
-    for holder, names in (
-        (error, ("status_code", "status", "code")),
-        (attribute(error, "response"), ("status_code", "status")),
-    ):
-        for name in names:
-            value = attribute(holder, name)
-            if type(value) in _STATUS_TYPES and 100 <= value <= 599:  # noqa: PLR2004 - the range of HTTP statuses
-                return int(value)
+    """Return the HTTP status that `error` carries, or `None`. Never raises."""
+    return status_read(partial(attribute, error))
+
+
+@lru_cache(maxsize=1024)
+def _message(cls: type, status: int | None) -> str:
+    http = f" (HTTP {status})" if status is not None else ""
+    return f"the component raised {_name_of(cls)}{http}"
+
+
+def _name_of(cls: type) -> str:
+    module = cls.__module__
+    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+
+
+# --- along the causes
+
+
+def _first(error: BaseException, limit: int) -> Ruling | None:
+    link: BaseException | None = error
+    for left in range(limit, 0, -1):
+        if link is None:
+            return None
+        cls: type = type(link)
+        traits = _traits_of(cls)
+        if traits.wraps is not None:
+            inside = traits.wraps.__get__(link)
+            found = _first(inside, left - 1) if inside is not None else None
+            return found or _ruling_if_readable(traits, link)
+        found = _ruling_if_readable(traits, link)
+        if found is not None:
+            return found
+        link = _CAUSE.__get__(link)
     return None
 
 
-def _kind_if_readable(error: BaseException) -> FailureKind | None:
+def _ruling_if_readable(traits: _Traits, error: BaseException) -> Ruling | None:
     try:
-        return _kind_of(error)
+        if traits.is_group:
+            found = _ruling_of_group(cast("ExceptionGroup[Exception]", error))
+            if found is not None:
+                return found
+        read = traits.reader(error)
+        return _ruling(traits, status_read(read), words_read(read, is_grpc=traits.is_grpc), error)
     except Exception:  # noqa: BLE001 - an exception that cannot be looked at, or groups without end, is none we know
         return None
 
 
-def _kind_of(error: BaseException) -> FailureKind | None:
-    if isinstance(error, ExceptionGroup):
-        kinds = {_kind_of(inner) for inner in error.exceptions}
-        return kinds.pop() if len(kinds) == 1 else None
-    if isinstance(error, ValidationError):
-        return _validation_kind(error)
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return _K.MALFORMED_TRANSPORT if _raised_in_client(error.__traceback__) else _K.MALFORMED_OUTPUT
-    codes = list(_codes_of(error))
+def _ruling_of_group(group: ExceptionGroup[Exception]) -> Ruling | None:
+    """Return what several exceptions amount to that all amount to the same."""
+    kinds: set[FailureKind] = set()
+    for inner in group.exceptions:
+        found = _first(inner, _CHAIN_LIMIT)
+        if found is None:
+            return None
+        kinds.add(found.kind)
+    return Ruling(kinds.pop(), "group", len(group.exceptions), None, group) if len(kinds) == 1 else None
+
+
+# --- one exception
+
+
+def _ruling(traits: _Traits, status: int | None, codes: list[str], error: BaseException | None) -> Ruling | None:
+    """Return what decides of one exception, `None` where nothing does. Without `error`, no headers and no frames."""
+    if any_rows():
+        yours = user_row_for(traits.keys, status, codes)
+        if yours is not None:
+            return Ruling(yours.kind, "yours", yours, status, error)
+    if traits.by_frame is not None:
+        return _by_frame(*traits.by_frame, error)
     for code in codes:
-        if code in BY_CODE:
-            return BY_CODE[code]
-    status = status_of(error)
-    if status is not None and status >= 400:  # noqa: PLR2004 - an in-stream error may carry 200
-        return _status_kind(status)
-    return _class_kind(error)
-
-
-def _status_kind(status: int) -> FailureKind:
-    if status in BY_STATUS:
-        return BY_STATUS[status]
-    return _K.SERVER_ERROR if status >= 500 else _K.BAD_REQUEST  # noqa: PLR2004 - classes of HTTP statuses
-
-
-def _class_kind(error: BaseException) -> FailureKind | None:
-    for cls in type(error).__mro__:
-        kind = BY_CLASS.get((cls.__module__.partition(".")[0], cls.__name__))
+        kind = table.BY_CODE.get(code)
         if kind is not None:
-            return kind
+            return Ruling(kind, "code", code, status, error)
+    if traits.before_status is not None:
+        return Ruling(traits.before_status[1], "class", traits.before_status[0], status, error)
+    if status is not None and status >= 400:  # noqa: PLR2004 - an in-stream error may carry 200
+        return _by_status(status, error)
+    return _without_status(traits, status, codes, error)
+
+
+def _without_status(
+    traits: _Traits, status: int | None, codes: list[str], error: BaseException | None
+) -> Ruling | None:
+    for code in codes:
+        kind = table.BY_CODE_ALONE.get(code)
+        if kind is not None:
+            return Ruling(kind, "code", code, status, error)
+        if len(code) == 3 and code.isascii() and code.isdigit() and "400" <= code <= "599":  # noqa: PLR2004 - a status
+            return _by_status(int(code), None)._replace(link=error)  # gateways send it as the error's code
+    if traits.by_class is not None:
+        return Ruling(traits.by_class[1], "class", traits.by_class[0], status, error)
     return None
 
 
-def _validation_kind(error: ValidationError) -> FailureKind:
-    if error.error_count() == 1 and error.errors(include_url=False, include_context=False, include_input=False)[0][
-        "type"
-    ] in {"json_invalid", "json_type"}:
-        return _K.MALFORMED_OUTPUT
-    return _K.SCHEMA_VIOLATION
+def _by_frame(key: ClassKey, row: FrameRow, error: BaseException | None) -> Ruling | None:
+    kind, package = meaning(key, row, error, traceback_of(error)) if error is not None else (row.otherwise, "")
+    return Ruling(kind, "frame", FrameFinding(key, row, package), None, error) if kind is not None else None
 
 
-def _codes_of(error: BaseException) -> Iterator[str]:
-    body = attribute(error, "body")
-    inner = body.get("error") if isinstance(body, Mapping) else None
-    for holder in (body, inner):
-        if isinstance(holder, Mapping):
-            for name in ("code", "type"):
-                value = holder.get(name)
-                if isinstance(value, str):
-                    yield value
-    for name in ("code", "type"):
-        value = attribute(error, name)
-        if isinstance(value, str):
-            yield value
+def _by_status(status: int, error: BaseException | None) -> Ruling:
+    kind = table.BY_STATUS.get(status)
+    if kind is None:
+        kind = _K.SERVER_ERROR if status >= 500 else _K.BAD_REQUEST  # noqa: PLR2004 - classes of HTTP statuses
+    if error is not None and (kind is _K.BAD_REQUEST or status == HTTPStatus.CONFLICT):
+        word = _should_retry(error)
+        if word is not None:
+            return Ruling(_K.SERVER_ERROR if word == "true" else _K.BAD_REQUEST, "header", word, status, error)
+    return Ruling(kind, "status", status, status, error)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    for _ in range(_CHAIN_LIMIT):
-        if link is None:
-            return
-        yield link
-        link = link.__cause__
+def _should_retry(error: BaseException) -> str | None:
+    """Return what the header `x-should-retry` says: whether the request itself is to blame."""
+    headers = attribute(attribute(error, "response"), "headers")
+    try:
+        word = headers.get("x-should-retry")
+    except Exception:  # noqa: BLE001 - headers nobody can read say nothing
+        return None
+    return word if type(word) is str and word in {"true", "false"} else None
 
 
-def _raised_in_client(traceback: TracebackType | None) -> bool:
-    while traceback is not None:
-        module = traceback.tb_frame.f_globals.get("__name__")
-        if isinstance(module, str) and module.partition(".")[0] in CLIENTS:
-            return True
-        traceback = traceback.tb_next
-    return False
+# --- what the class says
+
+
+class _Traits(NamedTuple):
+    """
+    What the tables say of a class; found once.
+
+    Attributes:
+        keys: Its names, and those of its bases.
+        by_frame: The row that holds where it was raised, if it is a class that several packages raise.
+        before_status: The row that knows more than the status.
+        by_class: The row that holds where nothing else does.
+        wraps: How to get at what it wraps, where that decides first.
+        shared: What of the interesting attributes is found on the class instead of the instance.
+        is_dynamic: Whether its attributes have to be asked for one by one.
+        is_group: Whether it is several exceptions.
+        is_grpc: Whether its code is a method.
+    """
+
+    keys: tuple[ClassKey, ...]
+    by_frame: tuple[ClassKey, FrameRow] | None
+    before_status: tuple[ClassKey, FailureKind] | None
+    by_class: tuple[ClassKey, FailureKind] | None
+    wraps: Any
+    shared: frozenset[str] = frozenset()
+    is_dynamic: bool = False
+    is_group: bool = False
+    is_grpc: bool = False
+
+    def reader(self, error: BaseException) -> Callable[[str], Any]:
+        """Return what gets an attribute of `error`, or `None`; never raises, quick where nothing stands in the way."""
+        if self.is_dynamic:
+            return partial(attribute, error)
+        own = error.__dict__
+        shared = self.shared
+        if not shared or shared <= own.keys():
+            return own.get
+        return lambda name: attribute(error, name) if name in shared else own.get(name)
+
+
+@lru_cache(maxsize=1024)
+def _traits_of(cls: type) -> _Traits:
+    keys = [(str(base.__module__).partition(".")[0], base.__name__) for base in cls.__mro__]
+    members = [vars(base) for base in cls.__mro__[: -len(Exception.__mro__)]]
+    return _traits_along(keys)._replace(
+        shared=frozenset(name for name in READ for own in members if own.get(name) is not None),
+        is_dynamic=any(not _DYNAMIC.isdisjoint(own) for own in members) or cls.__dictoffset__ == 0,
+        is_group=issubclass(cls, ExceptionGroup),
+        is_grpc=_GRPC in keys,
+    )
+
+
+def _traits_along(keys: list[ClassKey]) -> _Traits:
+    by_frame: tuple[ClassKey, FrameRow] | None = None
+    before_status: tuple[ClassKey, FailureKind] | None = None
+    by_class: tuple[ClassKey, FailureKind] | None = None
+    wraps: Any = None
+    for key in keys:
+        frames = table.BY_FRAME.get(key) or table.PYDANTIC.get(key)
+        if frames is not None and not (by_class or before_status or by_frame):
+            by_frame = (key, frames)
+        if before_status is None and key in table.BEFORE_STATUS:
+            before_status = (key, table.BEFORE_STATUS[key])
+        if by_class is None and wraps is None:
+            wraps = _CAUSE if key in table.CAUSE_FIRST else _CONTEXT if key in table.CONTEXT_FIRST else None
+        if by_class is None and key in table.BY_CLASS:
+            by_class = (key, table.BY_CLASS[key])
+    if before_status is not None and wraps is _CAUSE:
+        wraps = None
+    return _Traits(tuple(keys), by_frame, before_status, by_class, wraps)

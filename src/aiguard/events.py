@@ -26,8 +26,8 @@ class Run:
 
     Shared by the stages of one attempt: the retry stage makes and closes it, the attempt stage opens it once the
     bulkhead has let it in, a listener hangs its scope on it, the runtime leaves a thread here that it had to abandon,
-    the budget what it has set aside, the breaker its watch over how long it takes, and the hedge stage says where it
-    has written it down itself.
+    the budget what it has set aside, the breaker its watch over how long it takes, the contract how it repaired the
+    answer, and the hedge stage says where it has written it down itself.
     """
 
     # class attributes: a first attempt, which is most of them, is made without setting any
@@ -45,6 +45,7 @@ class Run:
     cancelled = False
     answering = False
     used: list[Usage] | None = None
+    repaired: str | None = None
 
 
 class Abandoned(Protocol):
@@ -122,11 +123,28 @@ class Paused(NamedTuple):
     seconds: float
 
 
+class InputInvalid(NamedTuple):
+    """The arguments of a call broke the contract, by the rules with these codes."""
+
+    contract: str
+    codes: tuple[str, ...]
+
+
 class OutputInvalid(NamedTuple):
-    """An answer broke the contract."""
+    """An answer broke the contract; where one of its checks said so, which one and why."""
 
     contract: str
     failure: Failure
+    check: str = ""
+    code: str = ""
+
+
+class CheckErrored(NamedTuple):
+    """A check of the contract gave no verdict, and the contract lets the answer pass."""
+
+    contract: str
+    check: str
+    code: str
 
 
 class BreakerMoved(NamedTuple):
@@ -138,7 +156,16 @@ class BreakerMoved(NamedTuple):
 
 
 Event: TypeAlias = (
-    RunStarted | RunEnded | Retrying | RetryBudgetExhausted | Hedging | Paused | OutputInvalid | BreakerMoved
+    RunStarted
+    | RunEnded
+    | Retrying
+    | RetryBudgetExhausted
+    | Hedging
+    | Paused
+    | InputInvalid
+    | OutputInvalid
+    | CheckErrored
+    | BreakerMoved
 )
 
 

@@ -58,6 +58,7 @@ class Outcome(Generic[T_co]):
         elapsed: Seconds the whole call took.
         repaired: How the answer was repaired before it was accepted; `None` where it was not.
         contract: Name of the output contract it was held to, or `None`.
+        rung_usage: Tokens that the rungs used which were asked, as far as they were reported; `None` where none were.
         error: What the plain call raises in this case; `None` where a value left.
         trace_id: The trace that tells of this call, as 32 hex digits, or `None` where nothing was recorded.
         age: Seconds since the component gave this answer, where `last_good` served it; `None` for every other.
@@ -75,18 +76,25 @@ class Outcome(Generic[T_co]):
     contract: str | None = None
     trace_id: str | None = None
     age: float | None = None
+    rung_usage: Usage | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens that all attempts together used, the wasted ones included; `None` where none were reported."""
-        return total_of(attempt.usage for attempt in self.attempts if attempt.usage is not None)
+        """Tokens that attempts and rungs together used, the wasted ones included; `None` where none were reported."""
+        return _together([*(attempt.usage for attempt in self.attempts), self.rung_usage])
+
+    @property
+    def usd(self) -> float | None:
+        """What `usage` cost in US dollars, by the boundary's `prices`; `None` where that is not known."""
+        usage = self.usage
+        return usage.usd if usage is not None else None
 
     @property
     def wasted(self) -> Usage | None:
         """Those of attempts whose answer did not leave the boundary; `None` where none were reported."""
-        lost = (attempt for attempt in self.attempts if attempt.failure is not None or attempt.cancelled or not self.ok)
-        return total_of(attempt.usage for attempt in lost if attempt.usage is not None)
+        lost = [one.usage for one in self.attempts if one.failure is not None or one.cancelled or not self.ok]
+        return _together(lost if self.ok else [*lost, self.rung_usage])
 
     @property
     def degraded(self) -> bool:
@@ -103,3 +111,7 @@ class Outcome(Generic[T_co]):
         if self.ok:
             return cast("T_co", self.value)
         raise cast("Any", self.error)
+
+
+def _together(usages: list[Usage | None]) -> Usage | None:
+    return total_of(usage for usage in usages if usage is not None)

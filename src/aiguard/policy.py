@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, TypedDict
 
@@ -11,8 +12,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from aiguard.errors import PolicyError
 from aiguard.failure import FailureKind
 from aiguard.problem import Problem, shown
-from aiguard.settings import NOT_BUILT, SECONDS, Seconds, SettingsGroup, finite
-from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Retry, RetryBudget
+from aiguard.settings import NOT_BUILT, REQUIRED, SECONDS, Seconds, SettingsGroup, finite
+from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Price, Retry, RetryBudget
 
 NAME_LIMIT: Final = 100
 NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -48,6 +49,8 @@ class Policy(SettingsGroup):
             waiting for the component. Required: no default can know how long your caller may wait.
         owner: Who answers for the boundary.
         output: What the answer must satisfy: a type, or an `OutputContract`.
+        input: What the arguments must satisfy before the component is asked: an `InputContract`, or a type, which is
+            that of the first argument.
         attempt_timeout: One try.
         retry: Further attempts after a failure that may pass.
         reask: Further attempts after an answer that broke the contract. None by default: each one costs a call.
@@ -57,6 +60,9 @@ class Policy(SettingsGroup):
         idempotent: Whether asking twice does no more than asking once. Where not, nothing is hedged or asked again,
             and retried is only what the component refused to begin.
         budget: What may be spent in a window of time.
+        prices: What each model costs, by the name that responses give it: a mapping of `Price`. A name that ends with
+            `*` stands for all that begin so, the longest of them counts. A model without a price counts as the
+            dearest.
         retry_budget: How much retries, asking again and hedges may add to the calls; `None` for any number.
         key: A function of the component's arguments that splits breaker, cooldown and retry budget, by model or
             tenant; it returns something hashable. At most 1024 keys are kept apart at a time.
@@ -84,6 +90,7 @@ class Policy(SettingsGroup):
     deadline: Seconds | None = None
     owner: str | None = None
     output: Any = None
+    input: Any = None
     attempt_timeout: Seconds | None = None
     retry: Retry | None = None
     reask: Annotated[int, Field(ge=0, le=10)] = 0
@@ -92,6 +99,7 @@ class Policy(SettingsGroup):
     hedge: Hedge | None = None
     idempotent: bool = True
     budget: Budget | None = None
+    prices: dict[str, Price] | None = None
     retry_budget: RetryBudget | None = Field(default_factory=usual_retry_budget)
     key: Callable[..., Hashable] | None = None
     dependency: Annotated[str, AfterValidator(check_dependency)] | None = None
@@ -120,9 +128,14 @@ class Policy(SettingsGroup):
         msg = "must be a list of rungs: write `fallback=[…]` even for one"
         raise ValueError(msg)
 
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _table(cls, value: object) -> object:
+        return value if value is None else _prices(value)
+
     @model_validator(mode="after")
     def _fits(self) -> Policy:
-        problems = [*_times(self), *_repeating(self), *_streaming(self)]
+        problems = [*_times(self), *_repeating(self), *_streaming(self), *_money(self)]
         if problems:
             raise PolicyError(*problems)
         return self
@@ -192,6 +205,54 @@ def _streaming(policy: Policy) -> list[Problem]:
     return found
 
 
+def _prices(given: object) -> dict[str, Price]:
+    """Return a table of prices. Raises `PolicyError` with everything that is wrong with it."""
+    if not isinstance(given, Mapping) or not given:
+        reason = "must be a mapping of names of models to `Price(input=…, output=…)`, one at least"
+        raise PolicyError(Problem(reason, value=shown(given)))
+    found: list[Problem] = []
+    table: dict[str, Price] = {}
+    for name, price in given.items():
+        # what stands before the first dot is what it is a part of
+        if not isinstance(name, str) or not 1 <= len(name) <= MODEL_NAME_LIMIT or "*" in name[:-1]:
+            reason = f"a model's name has 1 to {MODEL_NAME_LIMIT} letters, and `*` at its end only"
+            found.append(Problem(reason, setting=f"prices.{shown(name)}"))
+        elif isinstance(price, Price):
+            table[name] = price
+        elif isinstance(price, Mapping):
+            try:
+                table[name] = Price(**price)
+            except PolicyError as error:
+                inner = ((problem, (problem.setting or "").partition(".")[2]) for problem in error.problems)
+                found += [replace(one, setting=".".join(filter(None, ("prices", name, path)))) for one, path in inner]
+        else:
+            found.append(Problem("must be a `Price`", setting=f"prices.{name}", value=shown(price)))
+    if found:
+        raise PolicyError(*found)
+    return table
+
+
+def _money(policy: Policy) -> list[Problem]:
+    """Return what keeps a budget in dollars from being counted."""
+    budget, prices = policy.budget, policy.prices
+    if budget is None or budget.usd is None:
+        return []
+    if prices is None:
+        reason = f"{REQUIRED} by `budget.usd` ({budget.usd:g}): dollars are counted by what each model costs"
+        return [Problem(reason, setting="prices")]
+    if isinstance(budget.reserve_tokens, int):
+        dearest = max(max(price.input, price.output, price.cached or 0.0) for price in prices.values())
+        most = budget.reserve_tokens * dearest / 1e6
+        if most > budget.usd:
+            reason = (
+                f"no call would get in: at the dearest of `prices` it is {most:g}, over `budget.usd` ({budget.usd:g})"
+            )
+            return [Problem(reason, setting="budget.reserve_tokens", value=str(budget.reserve_tokens))]
+    return []
+
+
+MODEL_NAME_LIMIT: Final = 200
+
 REFUSED_BY_COMPONENT: Final = frozenset({FailureKind.RATE_LIMITED, FailureKind.OVERLOADED})
 """Kinds by which a component says that it did not begin: repeating is safe whatever it does."""
 
@@ -201,6 +262,7 @@ class Settings(TypedDict, total=False):
 
     deadline: float | None
     owner: str | None
+    input: Any
     attempt_timeout: float | None
     retry: Retry | None
     reask: int
@@ -209,6 +271,7 @@ class Settings(TypedDict, total=False):
     hedge: Hedge | None
     idempotent: bool
     budget: Budget | None
+    prices: Mapping[str, Price] | None
     retry_budget: RetryBudget | None
     key: Callable[..., Hashable] | None
     dependency: str | None

@@ -24,6 +24,7 @@ LONGEST: Final = 3600.0
 
 _CAUSES: Final = 8
 _HEADERS: Final = 256
+_LENGTHS: Final = frozenset({len("retry-after"), len("retry-after-ms")})
 _PARTS: Final = 32
 _DEPTH: Final = 4
 _TEXT: Final = 64
@@ -78,34 +79,36 @@ def _asked_by(error: BaseException, clock: Clock) -> float | None:
 def _from_headers(headers: object, clock: Clock) -> float | None:
     """Return what the headers ask for; the one in milliseconds says it more exactly."""
     try:
-        found = _values(headers)
+        milliseconds, seconds = _values(headers)
     except Exception:  # noqa: BLE001 - headers nobody can read ask for nothing
         return None
-    milliseconds = _longest(_number(value) for value in found["retry-after-ms"])
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    return _bounded(_longest(_moment(value, clock) for value in found["retry-after"]))
+    if milliseconds:
+        asked = _longest([_number(value) for value in milliseconds])
+        if asked is not None:
+            return _bounded(asked / 1000)
+    return _bounded(_longest([_moment(value, clock) for value in seconds])) if seconds else None
 
 
-def _values(headers: object) -> dict[str, list[str]]:
+def _values(headers: object) -> tuple[list[str], list[str]]:
     """Return the values of the headers that matter: of a mapping, a multi-dict or pairs, as text or bytes."""
-    found: dict[str, list[str]] = {"retry-after-ms": [], "retry-after": []}
-    pairs: Any = headers.items() if hasattr(headers, "items") else headers
-    if isinstance(pairs, Iterable):
-        for pair in islice(pairs, _HEADERS):
-            name, value = pair
-            into = found.get(_text(name).lower())
-            if into is not None:
-                many = value if isinstance(value, list | tuple) else (value,)
-                into += [part for one in many[:_PARTS] for part in _parts(_text(one))]
-    return found
-
-
-def _parts(text: str) -> Iterator[str]:
-    """Yield a value, and the numbers in it where several headers were joined: a date has a comma of its own."""
-    yield text
-    if "," in text:
-        yield from text.split(",", _PARTS)
+    milliseconds: list[str] = []
+    seconds: list[str] = []
+    raw = attribute(headers, "raw")
+    if type(raw) is list:  # httpx's own pairs of bytes: its items are decoded and joined one by one
+        pairs: Any = [pair for pair in raw[:_HEADERS] if len(pair[0]) in _LENGTHS]
+    else:
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        pairs = islice(pairs, _HEADERS) if isinstance(pairs, Iterable) else ()
+    for name, value in pairs:
+        word = _text(name).lower()
+        into = milliseconds if word == "retry-after-ms" else seconds if word == "retry-after" else None
+        if into is not None:
+            for one in value[:_PARTS] if isinstance(value, list | tuple) else (value,):
+                text = _text(one)
+                into.append(text)
+                if "," in text:  # several headers that were joined; a date has a comma of its own
+                    into += text.split(",", _PARTS)
+    return milliseconds, seconds
 
 
 def _text(value: object) -> str:
@@ -188,7 +191,7 @@ def _integer(value: object) -> int | None:
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:
-    return max((one for one in seconds if one is not None), default=None)
+    return max([one for one in seconds if one is not None], default=None)
 
 
 def _bounded(seconds: float | None) -> float | None:

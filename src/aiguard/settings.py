@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from aiguard.errors import PolicyError
 from aiguard.problem import Problem, nearest, shown
 
-NOT_BUILT: Final = frozenset({"input", "on_stale", "review_by", "risk"})
+NOT_BUILT: Final = frozenset({"on_stale", "review_by", "risk"})
 """Settings that the design names and this version does not have: refused, never ignored."""
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
 from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, RETRIED_BY_DEFAULT, FailureKind
-from aiguard.settings import Count, Rate, Seconds, SettingsGroup
+from aiguard.settings import REQUIRED, Count, Rate, Seconds, SettingsGroup
+
+DOLLARS: Final = "US dollars"
+"""The unit of a setting that is money."""
+
+LEAST_USD: Final = 0.000001
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False), DOLLARS]
 
 
 class Retry(SettingsGroup):
@@ -95,17 +102,70 @@ class Hedge(SettingsGroup):
     after: Seconds | None = None
 
 
+class Price(SettingsGroup):
+    """
+    What a model costs, in US dollars for a million tokens, as providers tell it.
+
+    Attributes:
+        input: What is sent.
+        output: What is answered, hidden reasoning included.
+        cached: What is sent and comes from a cache of the provider's; as `input` where nothing is said of it.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+
+
 class Budget(SettingsGroup):
     """
     What may be spent in a window of time; reserved before an attempt, settled after it.
 
+    At least one of `calls`, `tokens` and `usd` is given: there is no default, since only you know what was agreed.
+
     Attributes:
-        calls: Attempts that may reach the component. No default: only you know what was agreed.
+        calls: Attempts that may reach the component.
+        tokens: Tokens that may be used, sent and answered together.
+        usd: US dollars that may be spent, counted by `prices`.
         per: Seconds that are looked back on. A minute, as providers count.
+        reserve_tokens: Tokens that are set aside for each attempt until it is known what it used: a number, or a
+            function of the component's arguments; what no attempt can exceed keeps calls at once from overspending.
+            By default what the largest of the last attempts used.
     """
 
-    calls: Count
+    calls: Count | None = None
+    tokens: Count | None = None
+    usd: Annotated[float, Field(ge=LEAST_USD, allow_inf_nan=False), DOLLARS] | None = None
     per: Seconds = 60.0
+    reserve_tokens: Count | Callable[..., int] | None = None
+
+    @field_validator("reserve_tokens", mode="before")
+    @classmethod
+    def _answers(cls, value: object) -> object:
+        called = type(value).__call__ if callable(value) else None
+        if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(called):
+            msg = "is a coroutine function, whose answer nobody awaits"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Budget:
+        limits = (self.calls, self.tokens, self.usd)
+        if limits == (None, None, None):
+            msg = f"{REQUIRED}: at least one of `calls`, `tokens` and `usd`"
+            raise ValueError(msg)
+        if self.reserve_tokens is not None and not self.is_metered:
+            msg = f"{REQUIRED}: `tokens` or `usd` beside `reserve_tokens`, which says nothing of `calls`"
+            raise ValueError(msg)
+        if isinstance(self.reserve_tokens, int) and self.tokens is not None and self.reserve_tokens > self.tokens:
+            msg = f"`reserve_tokens` ({self.reserve_tokens}) is over `tokens` ({self.tokens}): no call would get in"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether it has to be known what an attempt used."""
+        return self.tokens is not None or self.usd is not None
 
 
 class Breaker(SettingsGroup):

@@ -40,7 +40,10 @@ boundaries:
     bulkhead: {{limit: 16, queue: 32, floor: 4, ceiling: 64}}
     hedge: {{after: 500ms}}
     idempotent: true
-    budget: {{calls: 600, per: 1m}}
+    budget: {{calls: 600, tokens: 90000, usd: 2.5, per: 1m, reserve_tokens: 4000}}
+    prices:
+      gpt-4.1: {{input: 2, output: 8, cached: 0.5}}
+      "gpt-*": {{input: 10, output: 30}}
     retry_budget: {{ratio: 0.1, floor: 1, per: 10s}}
     key: "{HERE}:question"
     dependency: provider
@@ -51,6 +54,20 @@ boundaries:
       extract: true
       checks: ["{HERE}:is_urgent"]
       max_bytes: 1000
+    input:
+      fields:
+        amount: {{range: {{low: 0, high: 1000000}}}}
+        country: {{one_of: {{values: [DE, AT], missing: allow}}}}
+        ticket: {{text: {{max_length: 8000, max_tokens: 2000, count: "{HERE}:question"}}}}
+        row: {{fields: {{age: {{range: {{low: 18, missing: allow}}}}, kind: "{HERE}:Triage"}}}}
+        table: {{features: {{columns: [amount, age], missing: allow}}}}
+        ruled: {{features: {{columns: {{amount: {{range: {{low: 0}}}}}}}}}}
+        wide: {{features: {{columns: 4}}}}
+        image: {{array: {{shape: [null, 4], dtype: float32}}}}
+        question: {{schema: {{type: string}}}}
+      name: triage-in
+      version: 2
+      on_breach: fallback
     fallback:
       - {{last_good: {{by: "{HERE}:question", ttl: 1h, size: 100}}}}
       - {{boundary: smaller}}
@@ -148,6 +165,18 @@ def test_a_file_of_another_form_is_rejected_by_both(text: str) -> None:
         "deadlin: 2",
         "budget: 3",
         "budget: {calls: 0}",
+        "budget: {usd: 0}",
+        "budget: {tokens: many}",
+        "budget: {tokens: 5, reserve_tokens: 0}",
+        "budget: {tokens: 5, reserve_tokens: many}",
+        "prices: 3",
+        "prices: {}",
+        "prices: {m: 3}",
+        "prices: {m: null}",
+        "prices: {m: {input: -1, output: 1}}",
+        "prices: {m: {in: 1}}",
+        "prices: {'m*m': {input: 1, output: 1}}",
+        "prices: {'': {input: 1, output: 1}}",
         "hedge: 0.5",
         "breaker: {metrics_only: maybe}",
         "idempotent: null",
@@ -201,6 +230,43 @@ def test_a_file_of_another_form_is_rejected_by_both(text: str) -> None:
         f"output: {{schema: '{HERE}:Triage', max_bytes: 0}}",
         f"output: {{schema: '{HERE}:Triage', checks: '{HERE}:is_urgent'}}",
         f"output: {{schema: '{HERE}:Triage', strict: true}}",
+        "input: triage",
+        "input: []",
+        "input: {}",
+        "input: {name: score-in}",
+        "input: {fields: []}",
+        "input: {fields: {}}",
+        "input: {fields: {a: 3}}",
+        "input: {fields: {a: {}}}",
+        "input: {fields: {a: {rang: {low: 0}}}}",
+        "input: {fields: {a: {range: {low: 0}, text: {}}}}",
+        "input: {fields: {a: {range: {least: 0}}}}",
+        "input: {fields: {a: {range: {low: '0'}}}}",
+        "input: {fields: {a: {range: {low: true}}}}",
+        "input: {fields: {a: {range: {missing: ignore}}}}",
+        "input: {fields: {a: {one_of: {}}}}",
+        "input: {fields: {a: {one_of: [DE]}}}",
+        "input: {fields: {a: {one_of: {values: DE}}}}",
+        "input: {fields: {a: {one_of: {values: []}}}}",
+        "input: {fields: {a: {one_of: {values: [null]}}}}",
+        "input: {fields: {a: {one_of: {values: [[1]]}}}}",
+        "input: {fields: {a: {text: {max_length: 0}}}}",
+        "input: {fields: {a: {text: {max_length: 9, max_tokens: 1, count: len}}}}",
+        "input: {fields: {a: {features: {}}}}",
+        "input: {fields: {a: {features: {columns: 0}}}}",
+        "input: {fields: {a: {features: {columns: []}}}}",
+        "input: {fields: {a: {features: {columns: [a, a]}}}}",
+        "input: {fields: {a: {features: {columns: {}}}}}",
+        "input: {fields: {a: {array: {}}}}",
+        "input: {fields: {a: {array: {shape: [-1]}}}}",
+        "input: {fields: {a: {array: {shape: [1], dtype: 3}}}}",
+        "input: {fields: {a: {fields: {}}}}",
+        "input: {fields: {a: {schema: 3}}}",
+        f"input: {{fields: '{HERE}:Triage', name: two words}}",
+        f"input: {{fields: '{HERE}:Triage', version: 0}}",
+        f"input: {{fields: '{HERE}:Triage', version: '2 '}}",
+        f"input: {{fields: '{HERE}:Triage', on_breach: stop}}",
+        f"input: {{fields: '{HERE}:Triage', owner: a}}",
         "fallback: unknown",
         "fallback: [unknown]",
         "fallback: [{}]",
@@ -300,7 +366,14 @@ BLOCKS = st.fixed_dictionaries(
             {}, optional={"limit": NUMBERS, "queue": NUMBERS, "size": NUMBERS, "floor": NUMBERS}
         ),
         "hedge": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"after": TIMES})),
-        "budget": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"calls": NUMBERS, "per": TIMES})),
+        "budget": st.one_of(
+            st.none(), st.fixed_dictionaries({}, optional={"calls": NUMBERS, "per": TIMES, "usd": NUMBERS})
+        ),
+        "prices": st.dictionaries(
+            st.sampled_from(["m", "m*", "*m", ""]),
+            st.one_of(st.none(), st.fixed_dictionaries({}, optional={"input": NUMBERS, "output": NUMBERS})),
+            max_size=2,
+        ),
         "retry_budget": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"ratio": NUMBERS, "floor": NUMBERS})),
         "key": IMPORTS,
         "idle": TIMES,

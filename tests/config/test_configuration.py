@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 import tenacity
 
-from aiguard import Breaker, Bulkhead, FailureKind, OutputContract, Policy, PolicyError, Position, Retry, Rung
+from aiguard import (
+    Breaker,
+    Budget,
+    Bulkhead,
+    FailureKind,
+    OutputContract,
+    Policy,
+    PolicyError,
+    Position,
+    Price,
+    Retry,
+    Rung,
+)
 from aiguard.config.configuration import Configuration
 from aiguard.contract import JsonSchema
 from aiguard.rung import BoundaryRung, last_good
@@ -72,12 +84,33 @@ def problems(text: str, file: str = "aiguard.yaml", **environ: str) -> list[str]
         (f"retry: {{on: '{HERE}:RETRY'}}", "retry", Retry(on=importable.RETRY)),
         ("breaker: {open_for: 1m, open_for_max: 1h}", "breaker", Breaker(open_for=60.0, open_for_max=3600.0)),
         ("bulkhead: {limit: 4, queue: 8}", "bulkhead", Bulkhead(limit=4, queue=8)),
+        (
+            f"budget: {{tokens: 9000, reserve_tokens: '{HERE}:question'}}",
+            "budget",
+            Budget(tokens=9000, reserve_tokens=importable.question),  # type: ignore[arg-type]
+        ),
+        (
+            "prices: {gpt-4.1: {input: 2, output: 8.5, cached: null}, 'o*': {input: 0, output: 0}}",
+            "prices",
+            {"gpt-4.1": Price(input=2.0, output=8.5, cached=None), "o*": Price(input=0.0, output=0.0)},
+        ),
         (f"output: '{HERE}:Triage'", "output", importable.Triage),
         (f"output: '{HERE}:CONTRACT'", "output", importable.CONTRACT),
         (
-            f"output: {{schema: '{HERE}:Triage', extract: true, name: t, checks: ['{HERE}:is_urgent']}}",
+            (
+                f"output: {{schema: '{HERE}:Triage', extract: true, name: t, checks: ['{HERE}:is_urgent'],"
+                " version: 3, repair: safe, ambiguous: reject, on_check_error: accept}"
+            ),
             "output",
-            OutputContract(importable.Triage, extract=True, name="t", checks=(importable.is_urgent,)),
+            OutputContract(
+                importable.Triage,
+                extract=True,
+                name="t",
+                checks=(importable.is_urgent,),
+                version=3,
+                repair="safe",
+                on_check_error="accept",
+            ),
         ),
         (
             "output: {schema: {type: object, properties: {a: {type: integer}}}}",
@@ -252,7 +285,7 @@ def test_toml_says_the_same() -> None:
     ("block", "position", "words"),
     [
         ("deadlin: 2", (4, 5), ["`deadlin`=2", "did you mean `deadline`?"]),
-        ("input: {after: 1}", (4, 5), ["`input`", "not built"]),
+        ("risk: high", (4, 5), ["`risk`='high'", "not built"]),
         ("breaker: {risk: 1}", (4, 15), ["`breaker.risk`=1", "not built"]),
         ("breaker: {windw: 1}", (4, 15), ["`breaker.windw`=1", "did you mean `window`?"]),
         ("deadline: -1", (4, 5), ["`deadline`=-1", "greater than 0"]),
@@ -262,6 +295,13 @@ def test_toml_says_the_same() -> None:
         ("deadline: '2'", (4, 15), ["`deadline`='2'", "seconds as a number"]),
         ("retry: {attempts: 3s}", (4, 13), ["`retry.attempts`='3s'", "integer"]),
         ("retry: 3", (4, 12), ["`retry`=3", "must be a mapping"]),
+        ("prices: 3", (4, 5), ["`prices`=3", "must be a mapping of names of models"]),
+        ("prices: {gpt-4.1: {input: 2, output: -8}}", (4, 34), ["`prices.gpt-4.1.output`=-8", "greater than"]),
+        ("prices: {gpt-4.1: {in: 2}}", (4, 24), ["`prices.gpt-4.1.in`=2", "no such setting"]),
+        ("prices: {gpt-4.1: 2}", (4, 14), ["`prices.gpt-4.1`=2", "must be a `Price`"]),
+        ("prices: {'g*t': {input: 2, output: 8}}", (4, 5), ["`prices.'g*t'`", "at its end only"]),
+        ("budget: {tokens: 5, reserve_tokens: 6}", (4, 5), ["`budget`", "no call would get in"]),
+        ("budget: {tokens: 5, reserve_tokens: nowhere:most}", (4, 41), ["there is no module 'nowhere'"]),
         ("retry: {attempts: 2, stop: stop_never}", (4, 5), ["`retry`", "contradict"]),
         ("retry: {on: [auth, tiemout]}", (4, 24), ["`retry.on[1]`='tiemout'", "did you mean `timeout`?"]),
         ("retry: {stop: {stop_after_delay: {}}}", (4, 19), ["missing", "max_delay"]),

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 import tenacity
 
-from aiguard import Breaker, Policy, Retry
+from aiguard import Breaker, Policy, Price, Retry
 from aiguard.config.layers import explicit, laid
 
 STOP = tenacity.stop_after_delay(3)
+
+
+def _prices(sent: float, answered: float) -> dict[str, Any]:
+    return {"prices": {"m": {"input": sent, "output": answered}}}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,7 @@ STOP = tenacity.stop_after_delay(3)
         ({"breaker": {"probes": 1}}, {"breaker": None}, {"breaker": None}),
         ({"breaker": None}, {"breaker": {"probes": 1}}, {"breaker": {"probes": 1}}),
         ({"breaker": {"probes": 1}}, {"breaker": {}}, {"breaker": {"probes": 1}}),
+        ({"prices": {"m": Price(input=1, output=2)}}, {"prices": {"m": {"output": 3}}}, _prices(1.0, 3.0)),
         ({"fallback": ["a", "b"]}, {"fallback": ["c"]}, {"fallback": ["c"]}),
         ({"retry": Retry(stop=STOP)}, {"retry": {"attempts": 2}}, {"retry": {"attempts": 2}}),
         ({"retry": {"attempts": 2}}, {"retry": {"stop": STOP}}, {"retry": {"stop": STOP}}),

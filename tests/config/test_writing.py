@@ -10,19 +10,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aiguard import (
+    Array,
     Boundary,
     Breaker,
     Budget,
     Bulkhead,
     FailureKind,
+    Features,
     Hedge,
+    InputContract,
     JsonSchema,
+    OneOf,
     OutputContract,
     Policy,
     PolicyError,
+    Price,
+    Range,
     Retry,
     RetryBudget,
     Rung,
+    Text,
     guard,
     last_good,
 )
@@ -88,6 +95,18 @@ bulkheads = st.one_of(
     st.builds(Bulkhead, limit=st.integers(1, 999), queue=st.integers(0, 999)),
     st.builds(Bulkhead, limit=st.integers(5, 9), floor=st.integers(1, 5), ceiling=st.integers(9, 99)),
 )
+dollars = st.floats(0, 1e4) | st.integers(0, 99)
+prices = st.dictionaries(
+    st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=1, max_size=20)
+    | st.sampled_from(["gpt-*", "*"]),
+    st.builds(Price, input=dollars, output=dollars) | st.builds(Price, input=dollars, output=dollars, cached=dollars),
+    min_size=1,
+    max_size=3,
+)
+budgets = st.one_of(
+    st.builds(Budget, calls=st.integers(1, 999), per=seconds),
+    st.builds(Budget, tokens=st.integers(9, 999), reserve_tokens=st.integers(1, 9) | st.just(importable.question)),
+)
 retry_budgets = some(ratio=st.floats(0, 100), floor=st.integers(0, 99), per=seconds).map(
     lambda given: RetryBudget(**given)
 )
@@ -99,10 +118,37 @@ contracts: st.SearchStrategy[Any] = st.one_of(
         extract=st.booleans(),
         checks=st.just((importable.is_urgent,)),
         max_bytes=st.integers(1, 10**9),
+        version=st.none() | st.integers(1, 99) | st.sampled_from(["2026-11", "v2"]),
+        repair=st.sampled_from(["off", "safe"]),
+        on_check_error=st.sampled_from([None, "reject", "accept"]),
     ).map(lambda given: OutputContract(importable.Triage, **given)),
     st.just(
         OutputContract(JsonSchema({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}))
     ),
+)
+missing = st.sampled_from(["reject", "allow"])
+plain_rules = st.one_of(
+    st.builds(Range, st.none() | st.integers(-9, 0), st.none() | st.floats(1, 9), missing=missing),
+    st.lists(st.booleans() | st.integers() | texts, min_size=1, max_size=3).map(lambda given: OneOf(*given)),
+    st.builds(Text, st.integers(1, 99), missing=missing),
+    st.builds(Text, st.integers(1, 99), max_tokens=st.integers(1, 9), count=st.just(importable.question)),
+)
+input_rules: st.SearchStrategy[Any] = st.recursive(
+    plain_rules
+    | st.just(importable.Triage)
+    | st.just(JsonSchema({"type": "integer"}))
+    | st.builds(Features, st.integers(1, 9) | st.lists(names, min_size=1, max_size=3, unique=True), missing=missing)
+    | st.builds(Features, st.dictionaries(names, plain_rules, min_size=1, max_size=3))
+    | st.builds(Array, st.lists(st.none() | st.integers(0, 9), max_size=3), dtype=st.sampled_from([None, "int8"])),
+    lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3),
+    max_leaves=4,
+)
+inputs: st.SearchStrategy[Any] = st.just(importable.Triage) | st.builds(
+    InputContract,
+    st.just(importable.Triage) | st.dictionaries(names, input_rules, min_size=1, max_size=3),
+    name=names,
+    version=st.none() | st.integers(1, 9) | st.just("v2"),
+    on_breach=st.sampled_from(["reject", "warn"]),
 )
 rungs = st.one_of(
     values,
@@ -117,12 +163,14 @@ policies = some(
     deadline=st.none() | seconds,
     owner=st.none() | texts,
     output=contracts,
+    input=inputs,
     retry=st.none() | retries,
     reask=st.integers(0, 10),
     breaker=st.none() | breakers,
     bulkhead=st.none() | bulkheads,
     hedge=st.none() | some(after=st.floats(1e-9, 1e-4)).map(lambda given: Hedge(**given)),
-    budget=st.none() | st.builds(Budget, calls=st.integers(1, 10**6), per=seconds),
+    budget=st.none() | budgets,
+    prices=st.none() | prices,
     retry_budget=st.none() | retry_budgets,
     key=st.just(importable.question),
     dependency=st.none() | names,

@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from aiguard.contract import Breach, Judge, OutputContract
-from aiguard.contract.response import reader_of
+from aiguard.contract.response import form_of, inspected, reader_of, usage_of
 from aiguard.failure import FailureKind as Kind
+from aiguard.usage import Usage
 
 
 class Item(BaseModel):
@@ -87,7 +88,7 @@ def test_the_response_itself_may_be_the_contract() -> None:
 def test_a_parsed_completion_is_a_completion() -> None:
     """The MRO decides."""
     types = pytest.importorskip("openai.types.chat")
-    assert reader_of(types.ParsedChatCompletion[Item]) is reader_of(types.ChatCompletion)
+    assert form_of(types.ParsedChatCompletion[Item]) is form_of(types.ChatCompletion)
 
 
 # OpenAI, responses
@@ -155,7 +156,7 @@ def test_the_text_of_a_message_is_judged() -> None:
         ("max_tokens", [JSON], Kind.TRUNCATED),
         ("model_context_window_exceeded", [JSON], Kind.TRUNCATED),
         ("pause_turn", [JSON], Kind.TRUNCATED),
-        (None, [JSON], Kind.TRUNCATED),
+        (None, [JSON], Kind.STREAM_INTERRUPTED),
         ("refusal", [], Kind.REFUSAL),
         ("end_turn", [], Kind.EMPTY_OUTPUT),
         ("tool_use", [""], Kind.EMPTY_OUTPUT),
@@ -258,3 +259,280 @@ def test_a_word_made_up_by_a_provider_is_not_shown() -> None:
     with pytest.raises(Breach) as caught:
         JUDGE.judge(odd)
     assert "secret" not in caught.value.message
+
+
+# looked at by itself, before any contract
+
+
+def inspected_kind(response: object, *, parsed: bool = False) -> Kind | None:
+    """Inspect a response; `None` where it is an answer."""
+    try:
+        inspected(response, parsed=parsed)
+    except Breach as caught:
+        breach = caught
+    else:
+        return None
+    assert breach.__context__ is breach.__cause__ is None
+    assert "secret" not in str(breach)
+    return breach.kind
+
+
+_TOOL_CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (chat, None),
+        (lambda: chat("tool_calls", None, tool_calls=[_TOOL_CALL]), None),
+        (lambda: chat("length"), Kind.TRUNCATED),
+        (lambda: chat("content_filter"), Kind.CONTENT_FILTER),
+        (lambda: chat("error"), Kind.PROVIDER_FAILED),
+        (lambda: chat(None), Kind.STREAM_INTERRUPTED),  # type: ignore[arg-type]
+        (lambda: chat(content=None, refusal="secret"), Kind.REFUSAL),
+        (lambda: chat(content=" \n"), Kind.EMPTY_OUTPUT),
+        (lambda: chat(content=["secret"]), Kind.MALFORMED_OUTPUT),  # type: ignore[arg-type]
+        (lambda: chat().model_copy(update={"choices": None}), Kind.EMPTY_OUTPUT),
+        (lambda: chat().model_copy(update={"choices": [None]}), Kind.SCHEMA_VIOLATION),
+        (response, None),
+        (lambda: response(None), None),
+        (lambda: response("failed"), Kind.PROVIDER_FAILED),
+        (lambda: response("incomplete", incomplete_details={"reason": "max_output_tokens"}), Kind.TRUNCATED),
+        (lambda: response("incomplete", incomplete_details={"reason": "content_filter"}), Kind.CONTENT_FILTER),
+        (lambda: response(content=[]), Kind.EMPTY_OUTPUT),
+        (lambda: response(content=[{"type": "refusal", "refusal": "secret"}]), Kind.REFUSAL),
+        (lambda: message("end_turn", JSON), None),
+        (lambda: message("end_turn"), Kind.EMPTY_OUTPUT),
+        (lambda: message("max_tokens", JSON), Kind.TRUNCATED),
+        (lambda: message("refusal"), Kind.REFUSAL),
+        (lambda: message(None, JSON), Kind.STREAM_INTERRUPTED),
+        (lambda: generated("STOP", {"text": JSON}), None),
+        (lambda: generated("STOP", {"function_call": {"name": "f"}}), None),
+        (lambda: generated("STOP", {"text": " "}), Kind.EMPTY_OUTPUT),
+        (lambda: generated("STOP"), Kind.EMPTY_OUTPUT),
+        (lambda: generated("SAFETY"), Kind.CONTENT_FILTER),
+        (lambda: generated("LANGUAGE"), Kind.PROVIDER_FAILED),
+        (lambda: generated(candidates=None, prompt_feedback={"block_reason": "SAFETY"}), Kind.CONTENT_FILTER),
+        (lambda: "text", None),
+        (lambda: None, None),
+        (object, None),
+    ],
+    ids=range(33),
+)
+def test_a_response_is_inspected_without_a_contract(response: Any, kind: Kind | None) -> None:
+    """What a provider says of its answer needs no schema; whatever is no client's response passes."""
+    assert inspected_kind(response()) == kind
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("openai.types", "ChatCompletion"), ("openai.types", "Response"), ("anthropic.types", "Message")],
+)
+def test_an_error_for_a_body_is_told_as_one(module: str, name: str) -> None:
+    """Gateways send it with a status that says all is well, and clients make an object of it that lacks the rest."""
+    missing: dict[str, Any] = {"choices": None, "status": None, "output": None, "stop_reason": None, "content": None}
+    assert inspected_kind(_like(module, name, error={"message": "secret"}, **missing)) == Kind.PROVIDER_FAILED
+
+
+def test_an_answer_that_the_client_could_not_parse_is_none() -> None:
+    """Google's says so only by holding nothing, and only who asked for it knows."""
+    answer = _like_generated(parsed=None)
+    assert inspected_kind(answer) is None
+    assert inspected_kind(answer, parsed=True) == Kind.SCHEMA_VIOLATION
+    assert inspected_kind(_like_generated(parsed=Item(a=1)), parsed=True) is None
+
+
+def _like_generated(**attributes: Any) -> Any:
+    part = SimpleNamespace(text=JSON)
+    candidate = SimpleNamespace(finish_reason="STOP", content=SimpleNamespace(parts=[part]))
+    return _like("google.genai.types", "GenerateContentResponse", candidates=[candidate], **attributes)
+
+
+def _like_ai(content: Any = JSON, name: str = "AIMessage", **attributes: Any) -> Any:
+    empty: dict[str, Any] = {"response_metadata": {}, "additional_kwargs": {}}
+    more: dict[str, Any] = {"tool_calls": [], "invalid_tool_calls": [], "usage_metadata": None}
+    return _like("langchain_core.messages.ai", name, **{"content": content, **empty, **more, **attributes})
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (_like_ai(), None),
+        (_like_ai([{"type": "text", "text": "a"}, "b"]), None),
+        (_like_ai("", tool_calls=[{"name": "f"}]), None),
+        (_like_ai([{"type": "image", "url": "secret"}]), None),
+        (_like_ai(""), Kind.EMPTY_OUTPUT),
+        (_like_ai([{"type": "reasoning", "reasoning": "secret"}]), Kind.EMPTY_OUTPUT),
+        (_like_ai("", name="AIMessageChunk"), None),
+        (_like_ai(response_metadata={"finish_reason": "stop"}), None),
+        (_like_ai(response_metadata={"finish_reason": "length"}), Kind.TRUNCATED),
+        (_like_ai(response_metadata={"finish_reason": "MAX_TOKENS"}), Kind.TRUNCATED),
+        (_like_ai(response_metadata={"done_reason": "length"}), Kind.TRUNCATED),
+        (_like_ai(response_metadata={"stop_reason": "refusal"}), Kind.REFUSAL),
+        (_like_ai(response_metadata={"stopReason": "guardrail_intervened"}), Kind.CONTENT_FILTER),
+        (_like_ai(response_metadata={"status": "incomplete", "incomplete_details": None}), Kind.TRUNCATED),
+        (_like_ai(response_metadata={"status": "failed"}), Kind.PROVIDER_FAILED),
+        (_like_ai(response_metadata={"prompt_feedback": {"block_reason": 1}}), Kind.CONTENT_FILTER),
+        (_like_ai(additional_kwargs={"refusal": "secret"}), Kind.REFUSAL),
+        (_like_ai(response_metadata="secret"), Kind.SCHEMA_VIOLATION),
+    ],
+    ids=range(18),
+)
+def test_a_message_of_langchain_is_inspected(answer: Any, kind: Kind | None) -> None:
+    """It passes on what the provider said, under the provider's own name for it."""
+    assert inspected_kind(answer) == kind
+
+
+def test_the_text_of_a_langchain_message_is_judged() -> None:
+    """Its blocks of text joined."""
+    assert JUDGE.judge(_like_ai([{"type": "reasoning", "reasoning": "{"}, {"type": "text", "text": JSON}])) == Item(a=1)
+
+
+def _like_parts(*texts: str, **attributes: Any) -> Any:
+    parts = [SimpleNamespace(part_kind="thinking", content="{")]
+    parts += [SimpleNamespace(part_kind="text", content=text) for text in texts]
+    told = {"parts": parts, "finish_reason": None, "state": "complete", **attributes}
+    return _like("pydantic_ai.messages", "ModelResponse", **told)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (_like_parts(JSON), None),
+        (_like_parts(), None),
+        (_like_parts(JSON, finish_reason="length"), Kind.TRUNCATED),
+        (_like_parts(JSON, finish_reason="content_filter"), Kind.CONTENT_FILTER),
+        (_like_parts(JSON, finish_reason="error"), Kind.PROVIDER_FAILED),
+        (_like_parts(JSON, state="interrupted"), Kind.STREAM_INTERRUPTED),
+    ],
+    ids=range(6),
+)
+def test_a_model_response_of_pydantic_ai_is_inspected(answer: Any, kind: Kind | None) -> None:
+    """As far as it tells; an agent goes on from an empty one by itself."""
+    assert inspected_kind(answer) == kind
+
+
+class _Hostile:
+    """Every attribute raises, with content in the message."""
+
+    def __getattr__(self, name: str) -> Any:
+        msg = f"the secret {name}"
+        raise RuntimeError(msg)
+
+
+_CLASSES = [
+    ("openai.types.chat", "ChatCompletion"),
+    ("openai.types", "Completion"),
+    ("openai.types.responses", "Response"),
+    ("openai.types", "CreateEmbeddingResponse"),
+    ("litellm.types.utils", "ModelResponse"),
+    ("litellm.types.utils", "EmbeddingResponse"),
+    ("anthropic.types", "Message"),
+    ("anthropic.types.beta", "BetaMessage"),
+    ("google.genai.types", "GenerateContentResponse"),
+    ("google.genai.types", "EmbedContentResponse"),
+    ("langchain_core.messages.ai", "AIMessage"),
+    ("langchain_core.messages.ai", "AIMessageChunk"),
+    ("pydantic_ai.messages", "ModelResponse"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), _CLASSES)
+def test_a_response_that_cannot_be_read_is_a_breach_and_reports_nothing(module: str, name: str) -> None:
+    """Whatever its attributes raise, or where it has none at all, nothing but a breach comes out."""
+    for base in (_Hostile, SimpleNamespace):
+        broken = type(name, (base,), {"__module__": module})()
+        assert inspected_kind(broken) == Kind.SCHEMA_VIOLATION
+        assert usage_of(broken) is None
+
+
+@pytest.mark.parametrize("name", ["CreateEmbeddingResponse"])
+def test_embeddings_without_vectors_are_empty(name: str) -> None:
+    """There is nothing else to see in them."""
+    assert inspected_kind(_like("openai.types", name, data=[])) == Kind.EMPTY_OUTPUT
+    assert inspected_kind(_like("openai.types", name, data=[SimpleNamespace(embedding=[0.5])])) is None
+    assert inspected_kind(_like("google.genai.types", "EmbedContentResponse", embeddings=None)) == Kind.EMPTY_OUTPUT
+
+
+# what it used
+
+
+def test_what_openai_reports_as_used_is_read() -> None:
+    """A chat completion and a response name the same three numbers differently."""
+    usage: dict[str, Any] = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
+    usage |= {"prompt_tokens_details": {"cached_tokens": 6}}
+    completion = type(chat()).model_validate({**chat().model_dump(), "usage": usage})
+    assert usage_of(completion) == Usage(10, 4, 6, "m")
+    assert usage_of(chat()) is None
+    used = {"input_tokens": 7, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 2}}
+    assert usage_of(response(usage=used)) == Usage(7, 3, 2, "m")
+
+
+def test_what_anthropic_reads_from_its_cache_and_writes_to_it_was_sent_too() -> None:
+    """Its `input_tokens` leave both out."""
+    types = pytest.importorskip("anthropic.types")
+    counted = types.Usage(input_tokens=5, output_tokens=4, cache_read_input_tokens=100, cache_creation_input_tokens=20)
+    assert usage_of(message().model_copy(update={"usage": counted})) == Usage(125, 4, 100, "m")
+    assert usage_of(message()) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "usage"),
+    [
+        (
+            _like(
+                "google.genai.types",
+                "GenerateContentResponse",
+                model_version="g",
+                usage_metadata=SimpleNamespace(
+                    prompt_token_count=10,
+                    tool_use_prompt_token_count=3,
+                    candidates_token_count=4,
+                    thoughts_token_count=5,
+                    cached_content_token_count=6,
+                ),
+            ),
+            Usage(13, 9, 6, "g"),
+        ),
+        (
+            _like_ai(
+                usage_metadata={"input_tokens": 9, "output_tokens": 2, "input_token_details": {"cache_read": 4}},
+                response_metadata={"model_name": "l"},
+            ),
+            Usage(9, 2, 4, "l"),
+        ),
+        (
+            _like_parts(usage=SimpleNamespace(input_tokens=8, output_tokens=1, cache_read_tokens=2), model_name="p"),
+            Usage(8, 1, 2, "p"),
+        ),
+        (
+            _like(
+                "pydantic_ai.run",
+                "AgentRunResult",
+                usage=lambda: SimpleNamespace(input_tokens=8, output_tokens=1, cache_read_tokens=2),
+            ),
+            Usage(8, 1, 2),
+        ),
+        (
+            _like("litellm.types.utils", "EmbeddingResponse", model="e", usage=SimpleNamespace(prompt_tokens=5)),
+            Usage(5, 0, 0, "e"),
+        ),
+    ],
+    ids=range(5),
+)
+def test_what_other_clients_report_as_used_is_read(answer: Any, usage: Usage) -> None:
+    """Whatever they call it."""
+    assert usage_of(answer) == usage
+
+
+@pytest.mark.parametrize("odd", [-1, "7", 1.5, True, None, 10**400, [3]])
+def test_a_number_of_tokens_that_is_none_counts_nothing(odd: object) -> None:
+    """A count that nobody can add up is as good as none."""
+    used = SimpleNamespace(prompt_tokens=odd, completion_tokens=2)
+    assert usage_of(_like("openai.types.chat", "ChatCompletion", usage=used, model=["secret"])) == Usage(0, 2)
+
+
+def test_what_is_no_response_reports_nothing() -> None:
+    """Neither a plain value nor a class of the same name elsewhere."""
+    assert usage_of("text") is None
+    assert usage_of(_like("myapp", "ChatCompletion", usage=SimpleNamespace(prompt_tokens=1))) is None

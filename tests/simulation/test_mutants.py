@@ -137,7 +137,7 @@ def the_budget_is_off_by_one(patch: Patch) -> None:
     plain = Ledger.configure
 
     def configure(self: Ledger, budget: Budget) -> None:
-        plain(self, budget.model_copy(update={"calls": budget.calls + 1}))
+        plain(self, budget.model_copy(update={"calls": (budget.calls or 0) + 1}))
 
     patch.setattr(Ledger, "configure", configure)
 

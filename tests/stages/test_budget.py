@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from aiguard import Budget, BudgetExhaustedError, FailureKind
-from aiguard.stages.budget import CALL, NOTHING, SLICES, BudgetStage, Ledger, Reservation
+from aiguard.stages.budget import NOTHING, SLICES, BudgetStage, Ledger, Reservation
+from aiguard.stages.metering import CALL
 from tests.stages.fakes import Rest, call_for, failing, run
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
     from aiguard.call import Call
     from aiguard.testing import VirtualClock
+
+
+def calls(count: int) -> tuple[int, ...]:
+    """Return so many calls, and nothing of the other units."""
+    return (count, *NOTHING[1:])
 
 
 @dataclass
@@ -32,7 +38,8 @@ class Booking:
     until: float | None = None
 
 
-budgets = st.builds(Budget, calls=st.integers(1, 8), per=st.sampled_from([15.0, 60.0, 120.0]))
+limits = st.integers(1, 8)
+windows = st.sampled_from([15.0, 60.0, 120.0])
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -43,10 +50,10 @@ class LedgerMachine(RuleBasedStateMachine):
     than one slice ago: in between it is free.
     """
 
-    @initialize(budget=budgets)
-    def declare(self, budget: Budget) -> None:
-        self.budget = budget
-        self.ledger = Ledger(budget)
+    @initialize(unit=st.sampled_from(["calls", "tokens", "usd"]), limit=limits, per=windows)
+    def declare(self, unit: str, limit: int, per: float) -> None:
+        self.unit = unit
+        self.ledger = Ledger(self.settle_on(limit, per))
         self.now = 1000.0
         self.must: list[Booking] = []
         self.may: list[Booking] = []
@@ -54,15 +61,23 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- the model
 
+    def settle_on(self, limit: int, per: float) -> Budget:
+        self.limit, self.per = limit, per
+        limits: dict[str, Any] = {self.unit: limit * (1e-6 if self.unit == "usd" else 1)}
+        return Budget(**limits, per=per)
+
+    def amounts(self, count: int) -> tuple[int, ...]:
+        return {"calls": (count, 0, 0), "tokens": (0, count, 0), "usd": (0, 0, 1000 * count)}[self.unit]
+
     def book(self, booking: Booking) -> Booking:
-        booking.moment, booking.width = self.now, self.budget.per / 60
+        booking.moment, booking.width = self.now, self.per / 60
         self.must.append(booking)
         self.may.append(booking)
         return booking
 
     def look(self) -> None:
         """Forget what the ledger may have forgotten, and what it must have, as of now."""
-        now, per = self.now, self.budget.per
+        now, per = self.now, self.per
         self.must = [one for one in self.must if one.until is not None or one.moment >= now - per]
         self.may = [one for one in self.may if one.until is not None or one.moment + one.width + per > now]
 
@@ -76,14 +91,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, eighths: int) -> None:
         self.now += eighths / 8
         # what left the window is forgotten for the lower bound, whether or not the ledger has looked
-        self.must = [one for one in self.must if one.until is not None or one.moment >= self.now - self.budget.per]
+        self.must = [one for one in self.must if one.until is not None or one.moment >= self.now - self.per]
 
     @rule(amount=st.integers(1, 3))
     def reserve(self, amount: int) -> None:
         self.look()
-        limit = self.budget.calls
+        limit = self.limit
         try:
-            reservation = self.ledger.reserve((amount,), self.now)
+            reservation = self.ledger.reserve(self.amounts(amount), self.now)
         except BudgetExhaustedError as refused:
             assert self.held(self.may, self.now) + amount > limit, "it may only count what left the window just now"
             self.check_advice(amount, refused.retry_after)
@@ -98,7 +113,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def check_advice(self, amount: int, retry_after: float | None) -> None:
         """At the moment it names there is room, and it is not later than one slice after there was room first."""
-        limit, per = self.budget.calls, self.budget.per
+        limit, per = self.limit, self.per
         waiting = sum(one.amount for one in self.may if one.until is not None and one.until > self.now)
         if retry_after is None:
             assert waiting + amount > limit, "who waits is in the way, or more was asked than there ever is"
@@ -147,7 +162,7 @@ class LedgerMachine(RuleBasedStateMachine):
             booking.amount = min(spent, booking.amount)
         if beyond > 0:
             self.book(Booking(beyond, 0.0, 0.0))
-        self.ledger.settle(reservation, (spent,), self.now)
+        self.ledger.settle(reservation, self.amounts(spent), self.now)
 
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
@@ -155,19 +170,20 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         del self.open[data.draw(st.sampled_from(list(self.open)))]
 
-    @rule(budget=budgets)
-    def configure(self, budget: Budget) -> None:
+    @rule(limit=limits, per=windows)
+    def configure(self, limit: int, per: float) -> None:
         self.look()
         self.let_it_look()
-        self.budget = budget
-        self.ledger.configure(budget)
+        self.ledger.configure(self.settle_on(limit, per))
 
     @rule()
     def is_small(self) -> None:
         self.let_it_look()
         self.look()
         held = self.held(self.must, self.now), sum(one.amount for one in self.may)
-        assert held[0] <= self.ledger.spent[0] <= held[1]
+        one = self.amounts(1)
+        unit = one.index(max(one))
+        assert held[0] * one[unit] <= self.ledger.spent[unit] <= held[1] * one[unit]
         assert len(self.ledger._slices) <= 2 * SLICES + 2
 
 
@@ -191,7 +207,7 @@ def test_a_full_window_refuses_and_says_when() -> None:
     assert (error.failure.kind, error.failure.stage) == (FailureKind.BUDGET_EXHAUSTED, "budget")
     assert error.retry_after == 41.0
     assert refused(ledger, 60.9).retry_after == pytest.approx(0.1)
-    assert ledger.spent == (3,)
+    assert ledger.spent == calls(3)
     ledger.reserve(CALL, 61.0)
     ledger.reserve(CALL, 61.0)
     assert refused(ledger, 61.0).retry_after == 10.0
@@ -201,39 +217,39 @@ def test_a_full_window_refuses_and_says_when() -> None:
 def test_the_limit_itself_may_be_spent() -> None:
     """As many as the budget says, and not one more; more than it ever says has no moment to wait for."""
     ledger = Ledger(Budget(calls=5))
-    ledger.reserve((2,), 0.0)
-    assert refused(ledger, 0.0, (4,)).retry_after == 61.0
-    assert refused(ledger, 0.0, (6,)).retry_after is None
-    ledger.reserve((3,), 0.0)
-    assert ledger.spent == (5,)
+    ledger.reserve(calls(2), 0.0)
+    assert refused(ledger, 0.0, calls(4)).retry_after == 61.0
+    assert refused(ledger, 0.0, calls(6)).retry_after is None
+    ledger.reserve(calls(3), 0.0)
+    assert ledger.spent == calls(5)
 
 
 def test_what_an_attempt_did_not_need_is_free_again() -> None:
     """Less than reserved goes back to the moment it was booked at; once that is forgotten there is nothing to free."""
     ledger = Ledger(Budget(calls=5))
-    early, late = ledger.reserve((5,), 0.0), None
-    ledger.settle(early, (2,), 30.0)
-    assert ledger.spent == (2,)
-    late = ledger.reserve((3,), 30.0)
-    ledger.reserve((2,), 61.0)
-    assert ledger.spent == (5,)
+    early, late = ledger.reserve(calls(5), 0.0), None
+    ledger.settle(early, calls(2), 30.0)
+    assert ledger.spent == calls(2)
+    late = ledger.reserve(calls(3), 30.0)
+    ledger.reserve(calls(2), 61.0)
+    assert ledger.spent == calls(5)
     ledger.settle(late, NOTHING, 200.0)
-    assert ledger.spent == (0,)
-    forgotten = ledger.reserve((5,), 300.0)
-    ledger.reserve((5,), 400.0)
+    assert ledger.spent == calls(0)
+    forgotten = ledger.reserve(calls(5), 300.0)
+    ledger.reserve(calls(5), 400.0)
     ledger.settle(forgotten, NOTHING, 400.0)
-    assert ledger.spent == (5,)
+    assert ledger.spent == calls(5)
 
 
 def test_the_next_ones_pay_for_what_was_spent_beyond_a_reservation() -> None:
     """It is booked when it becomes known, past the limit if need be."""
     ledger = Ledger(Budget(calls=5))
-    reservation = ledger.reserve((2,), 0.0)
-    ledger.settle(reservation, (9,), 30.0)
-    assert ledger.spent == (9,)
+    reservation = ledger.reserve(calls(2), 0.0)
+    ledger.settle(reservation, calls(9), 30.0)
+    assert ledger.spent == calls(9)
     assert refused(ledger, 61.0).retry_after == 30.0  # the two are gone, the seven are not
-    assert ledger.spent == (7,)
-    ledger.reserve((5,), 91.0)
+    assert ledger.spent == calls(7)
+    ledger.reserve(calls(5), 91.0)
 
 
 def test_what_waits_is_held_and_spent_when_it_begins() -> None:
@@ -254,11 +270,11 @@ def test_what_is_held_for_a_dead_holder_is_let_go() -> None:
     dead.defer(10.0)
     refused(ledger, 9.9)
     ledger.reserve(CALL, 10.0)
-    assert ledger.spent == (1,)
+    assert ledger.spent == calls(1)
     dead.begin(11.0)  # it was not dead after all: it counts, and the next ones pay
-    assert ledger.spent == (2,)
+    assert ledger.spent == calls(2)
     ledger.settle(dead, NOTHING, 11.0)
-    assert ledger.spent == (1,)
+    assert ledger.spent == calls(1)
 
 
 def test_what_is_deferred_after_it_was_forgotten_counts_again() -> None:
@@ -266,11 +282,11 @@ def test_what_is_deferred_after_it_was_forgotten_counts_again() -> None:
     ledger = Ledger(Budget(calls=2, per=6.0))
     slow = ledger.reserve(CALL, 0.0)
     ledger.reserve(CALL, 7.0)
-    assert ledger.spent == (1,)
+    assert ledger.spent == calls(1)
     slow.defer(20.0)
-    assert ledger.spent == (2,)
+    assert ledger.spent == calls(2)
     slow.begin(8.0)
-    assert ledger.spent == (2,)
+    assert ledger.spent == calls(2)
 
 
 def test_what_never_began_is_free_again() -> None:
@@ -279,25 +295,25 @@ def test_what_never_began_is_free_again() -> None:
     waiting, late = ledger.reserve(CALL, 0.0), ledger.reserve(CALL, 0.0)
     waiting.defer(5.0)
     ledger.settle(waiting, NOTHING, 1.0)
-    assert ledger.spent == (1,)
+    assert ledger.spent == calls(1)
     late.defer(2.0)
-    assert ledger.spent == (1,)
-    ledger.reserve((2,), 3.0)
+    assert ledger.spent == calls(1)
+    ledger.reserve(calls(2), 3.0)
     ledger.settle(late, NOTHING, 3.0)
-    assert ledger.spent == (2,)
+    assert ledger.spent == calls(2)
 
 
 def test_a_reload_keeps_what_is_spent() -> None:
     """Under a lower limit nothing is free until enough is forgotten; a longer window remembers longer."""
     ledger = Ledger(Budget(calls=4, per=60.0))
-    ledger.reserve((4,), 0.0)
+    ledger.reserve(calls(4), 0.0)
     ledger.configure(Budget(calls=2, per=120.0))
-    assert ledger.spent == (4,)
+    assert ledger.spent == calls(4)
     error = refused(ledger, 100.0)
     assert error.retry_after == 21.0
     assert error.failure.message == "4 of 2 calls are spent or reserved in 120 s"
     ledger.reserve(CALL, 121.0)
-    assert ledger.spent == (1,)
+    assert ledger.spent == calls(1)
 
 
 def test_a_shorter_window_begins_a_shorter_slice() -> None:
@@ -322,9 +338,9 @@ def test_what_is_booked_as_a_slice_ends_is_not_forgotten_with_it(how: str) -> No
         second.defer(9.0)
         second.begin(1.0)
     else:
-        ledger.settle(first, (2,), 1.0)
+        ledger.settle(first, calls(2), 1.0)
     ledger.reserve(CALL, 61.0)
-    assert ledger.spent == (2,)
+    assert ledger.spent == calls(2)
     assert refused(ledger, 61.0).retry_after == 1.0
 
 
@@ -352,7 +368,7 @@ def test_a_ledger_does_not_grow_with_traffic() -> None:
         ledger.reserve(CALL, number * 0.37)
         assert len(ledger._slices) <= SLICES + 1
     ledger.reserve(CALL, 1e6)
-    assert (len(ledger._slices), ledger.spent) == (1, (1,))
+    assert (len(ledger._slices), ledger.spent) == (1, calls(1))
 
 
 def test_a_fork_keeps_what_is_spent_and_forgets_who_waits() -> None:
@@ -363,8 +379,8 @@ def test_a_fork_keeps_what_is_spent_and_forgets_who_waits() -> None:
     before = ledger._lock
     before.acquire()  # some thread of the parent holds it at the moment of the fork
     ledger.forked()
-    assert ledger.spent == (1,)
-    ledger.reserve((2,), 1.0)
+    assert ledger.spent == calls(1)
+    ledger.reserve(calls(2), 1.0)
 
 
 def test_threads_never_overspend() -> None:
@@ -392,7 +408,7 @@ def test_threads_never_overspend() -> None:
     for thread in threads:
         thread.join(30)
     assert len(spent) == 500
-    assert ledger.spent == (500,)
+    assert ledger.spent == calls(500)
 
 
 # --- the stage
@@ -434,7 +450,7 @@ def test_an_attempt_that_began_is_spent_and_no_other(
     rest = Rest(begins(ending) if began else ending)
     with contextlib.nullcontext() if ending is None else pytest.raises(type(ending)):
         run(BudgetStage(ledger), rest, call_for(clock))
-    assert ledger.spent == (spent,)
+    assert ledger.spent == calls(spent)
     assert len(rest.calls) == 1
 
 

@@ -331,6 +331,9 @@ def test_sheddable_waiters_are_shed_until_there_is_room_again() -> None:
     permits.overloaded(1)
     assert (permits.limit, waits.woken) == (2, 1)
     assert isinstance(waits.refusal, Full)
+    assert str(waits.refusal) == (
+        "the component is overloaded, its limit has fallen to 2, and no sheddable call may wait"
+    )
     assert permits._line is None
     with pytest.raises(Full, match="its limit has fallen to 2, and no sheddable call may wait"):
         permits.join(Somebody(priority=SHEDDABLE))
@@ -338,6 +341,18 @@ def test_sheddable_waiters_are_shed_until_there_is_room_again() -> None:
     with pytest.raises(Full, match="no sheddable call may wait"):
         permits.join(Somebody(priority=SHEDDABLE))
     permits.give_back()
+    assert permits.try_take()
+    line_of(permits, SHEDDABLE)
+
+
+def test_a_success_makes_room_for_the_sheddable_too() -> None:
+    """As any other end of a call, once fewer are inside than may be."""
+    permits = full(Permits(Bulkhead(limit=4, queue=9, floor=1)))
+    permits.overloaded(0)
+    permits.succeeded(None)
+    with pytest.raises(Full, match="no sheddable call may wait"):
+        permits.join(Somebody(priority=SHEDDABLE))
+    permits.succeeded(None)
     assert permits.try_take()
     line_of(permits, SHEDDABLE)
 
@@ -710,6 +725,27 @@ def test_success_raises_a_limit_that_is_used(clock: VirtualClock) -> None:
         run(BulkheadStage(permits), Rest("ok"), call_for(clock))
         assert permits.limit == 2
     assert permits.in_flight == 0
+
+
+def test_a_limit_with_a_ceiling_alone_only_rises() -> None:
+    """Where no `floor` is set, it is what it began as."""
+    permits = Permits(Bulkhead(limit=4, ceiling=8))
+    permits.overloaded(0)
+    assert permits.limit == 4
+
+
+@pytest.mark.parametrize(("limit", "end"), [(4, failing(FailureKind.OVERLOADED)), (1, "ok")])
+def test_a_call_let_in_under_a_fixed_limit_teaches_nothing(clock: VirtualClock, limit: int, end: Any) -> None:
+    """Though the policy has a limit that adapts by the time it ends."""
+    permits = Permits(Bulkhead(limit=limit))
+
+    def reloads(_: Call) -> Any:
+        permits.configure(Bulkhead(limit=limit, floor=1, ceiling=8))
+        return end
+
+    with contextlib.suppress(ComponentError):
+        run(BulkheadStage(permits), Rest(reloads), call_for(clock))
+    assert (permits.limit, permits.in_flight) == (limit, 0)
 
 
 def test_a_fixed_limit_learns_nothing(clock: VirtualClock) -> None:

@@ -256,6 +256,19 @@ def test_a_hung_set_opens_it_before_it_returns(clock: VirtualClock) -> None:
     assert circuit.current_state == OPEN
 
 
+def test_who_finds_the_hung_ones_is_told_how_long_it_will_be_open(clock: VirtualClock) -> None:
+    """As everybody after it."""
+    circuit = circuit_on(clock, slow_call=2.0, open_for=0.5)
+    begin(circuit, clock)
+    begin(circuit, clock)
+    clock.advance(2.0)
+    first, second = refused(circuit), refused(circuit)
+    assert first.failure.message == second.failure.message == "the breaker is open and lets no call in"
+    assert first.retry_after == second.retry_after
+    assert first.retry_after is not None
+    assert 0.45 <= first.retry_after <= 0.5
+
+
 def test_of_calls_from_before_a_move_nothing_is_kept(clock: VirtualClock) -> None:
     """Neither of the slow ones nor of the others: one that never ends would be kept for ever."""
     circuit = circuit_on(clock, minimum_calls=100, slow_call=2.0)
@@ -529,6 +542,16 @@ def test_a_probe_given_up_in_the_queue_stays_given_up(clock: VirtualClock) -> No
     assert circuit.current_state == HALF_OPEN  # no slow probe: it is none
     circuit.settle(lost, Verdict.FAILURE)
     assert circuit.current_state == HALF_OPEN
+
+
+def test_a_probe_that_begins_as_its_lease_ends_is_given_up(clock: VirtualClock) -> None:
+    """Beginning too late does not win its place back, though nobody has taken that yet."""
+    circuit = half_open(circuit_on(clock, probes=1), clock)
+    late = ask(circuit, lease=4.0)
+    assert isinstance(late, TimedPermit)
+    clock.advance(4.0)
+    late.began(clock.now())
+    assert ask(circuit).probe
 
 
 def test_a_probe_is_not_slow_after_its_lease(clock: VirtualClock) -> None:

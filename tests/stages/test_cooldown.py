@@ -35,8 +35,11 @@ def fail(clock: VirtualClock, partition: Partition, kind: FailureKind, retry_aft
 
 
 def test_an_answer_passes(clock: VirtualClock, partition: Partition) -> None:
-    """While nothing is paused the stage does nothing."""
-    assert run(CooldownStage(), Rest("ok"), call_for(clock, partition=partition)) == "ok"
+    """While nothing is paused the stage does nothing: the call goes on as it came."""
+    rest = Rest("ok")
+    call = call_for(clock, partition=partition)
+    assert run(CooldownStage(), rest, call) == "ok"
+    assert rest.calls == [call]
 
 
 @pytest.mark.parametrize("kind", sorted(FailureKind))
@@ -65,9 +68,21 @@ def test_within_the_pause_nobody_reaches_the_component(clock: VirtualClock, part
         run(CooldownStage(), rest, call_for(clock, partition=partition))
     assert (caught.value.failure.kind, caught.value.failure.stage) == (FailureKind.COOLING_DOWN, "cooldown")
     assert caught.value.retry_after == 2.5
+    assert caught.value.failure.message == "the component asked for a pause, 2.5 s of it are left"
+    clock.advance(2.25)
+    with pytest.raises(CoolingDownError):
+        run(CooldownStage(), rest, call_for(clock, partition=partition))
     assert not rest.calls
-    clock.advance(2.5)
+    clock.advance(0.25)
     assert run(CooldownStage(), Rest("ok"), call_for(clock, partition=partition)) == "ok"
+
+
+def test_a_pause_holds_on_a_clock_that_has_only_begun(clock: VirtualClock, partition: Partition) -> None:
+    """A machine that was started just now is no reason to ask again at once."""
+    clock._now = 0.125
+    fail(clock, partition, FailureKind.RATE_LIMITED, 0.5)
+    with pytest.raises(CoolingDownError):
+        run(CooldownStage(), Rest("never"), call_for(clock, partition=partition))
 
 
 def test_the_pause_begins_when_it_was_asked_for(clock: VirtualClock, partition: Partition) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,17 @@ from aiguard import BoundaryError, FailureKind, Hedge, RetryBudget
 from aiguard.engine.calls import step
 from aiguard.engine.race import RacingTasks
 from aiguard.errors import MisuseError
-from aiguard.events import BreakerMoved, Hedging, RetryBudgetExhausted, RunEnded, RunStarted
+from aiguard.events import BreakerMoved, Hedging, RetryBudgetExhausted, Run, RunEnded, RunStarted
 from aiguard.isolation.thread import Workers
-from aiguard.stages.hedge import HedgeStage, Pair
+from aiguard.stages.hedge import HedgeStage, Pair, Told
 from aiguard.stages.latencies import Latencies
 from aiguard.stages.partition import Partition
 from aiguard.stages.retry_budget import RetryTally
-from tests.stages.fakes import Ear, Rest, call_for, failing, run, runtime_of
+from tests.stages.fakes import Ear, FakeRuntime, Rest, call_for, failing, run, runtime_of
 
 if TYPE_CHECKING:
     from aiguard.call import Call
+    from aiguard.events import Event
     from aiguard.testing import VirtualClock
 
 DOWN = FailureKind.CONNECTION
@@ -100,6 +102,14 @@ def written(call: Call) -> list[tuple[int, str, float, str | None, bool]]:
         ((9.0, "one"), (0.5, "two"), "two", 1.5, [(1, "initial", 1.5, None, True), (2, "hedge", 1.5, None, False)]),
         # at the same moment: the first
         ((1.5, "one"), (0.5, "two"), "one", 1.5, [(1, "initial", 1.5, None, False), (2, "hedge", 1.5, None, True)]),
+        # whatever the second ends with
+        (
+            (1.5, "one"),
+            (0.5, MisuseError("no")),
+            "one",
+            1.5,
+            [(1, "initial", 1.5, None, False), (2, "hedge", 1.5, None, True)],
+        ),
         # one that fails decides nothing while the other runs
         ((1.5, DOWN), (3.0, "two"), "two", 4.0, [(1, "initial", 1.5, DOWN, False), (2, "hedge", 4.0, None, False)]),
         ((5.0, "one"), (0.5, DOWN), "one", 5.0, [(1, "initial", 5.0, None, False), (2, "hedge", 1.5, DOWN, False)]),
@@ -181,6 +191,14 @@ def test_a_second_that_is_turned_away_changes_nothing(clock: VirtualClock, kind:
     assert clock.elapsed == 3.0
     assert [row[:2] for row in written(call)] == [(1, "initial")]
     assert call.journal.tries == 2
+
+
+def test_of_a_second_that_is_turned_away_no_end_is_told(clock: VirtualClock) -> None:
+    """It never began."""
+    ear = Ear()
+    script = Script((3.0, "one"), (0.0, failing(FailureKind.BULKHEAD_FULL, stage="bulkhead")))
+    assert hedged(clock, script, racing(clock, ear=ear)) == "one"
+    assert [event.run.number for event in ear.events if isinstance(event, RunEnded)] == [1]
 
 
 def test_a_first_that_is_turned_away_has_no_attempt_and_no_second(clock: VirtualClock) -> None:
@@ -294,6 +312,34 @@ def test_what_has_not_given_way_is_written_down_as_it_is(clock: VirtualClock) ->
     assert written(call) == [(1, "initial", 1.0, None, True), (2, "hedge", 1.0, None, False)]
 
 
+def test_one_that_was_called_off_stays_so_whatever_it_answers_later(clock: VirtualClock) -> None:
+    """It swallowed its cancellation, and the call was over long before."""
+    call = racing(clock)
+
+    async def rest(attempt: Call) -> str:
+        attempt.run.started = attempt.clock.now()
+        if attempt.run.number == 2:
+            return "two"
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(9.0)
+        await asyncio.sleep(0.125)
+        return "late"
+
+    async def whole() -> Any:
+        answer = await HedgeStage(Hedge(after=1.0), Latencies()).run(rest, call)
+        await asyncio.sleep(0.25)
+        return answer
+
+    assert clock.run(whole()) == "two"
+    assert written(call) == [(1, "initial", 1.125, None, True), (2, "hedge", 1.0, None, False)]
+
+
+def test_where_nobody_listens_nothing_is_said(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even that somebody could not be told."""
+    assert hedged(clock, Script((9.0, "one"), (0.5, "two")), racing(clock)) == "two"
+    assert not caplog.records
+
+
 # --- the budget
 
 
@@ -361,6 +407,13 @@ def test_what_first_attempts_take_is_noted(clock: VirtualClock, script: Any, not
     except BoundaryError:
         assert not noted
     assert list(seen._latest)[20:] == noted
+
+
+def test_what_was_answered_without_an_attempt_teaches_nothing(clock: VirtualClock) -> None:
+    """There is no time that it took."""
+    seen = Latencies()
+    assert run(HedgeStage(Hedge(), seen), Rest("ok"), call_for(clock)) == "ok"
+    assert not seen._latest
 
 
 def test_the_late_ones_do_not_make_the_others_late(clock: VirtualClock) -> None:
@@ -461,8 +514,39 @@ def test_what_the_attempts_inherit(clock: VirtualClock) -> None:
     hedged(clock, script, call)
     for attempt in script.calls:
         assert (attempt.args, attempt.kwargs, attempt.deadline) == (("ticket",), {"urgent": True}, call.deadline)
+        assert attempt.fn is call.fn
         assert attempt.journal.partition is call.journal.partition
         assert (attempt.journal.priority, attempt.journal.shortened) == (2, True)
         assert attempt.journal.begun == call.journal.begun
     assert script.calls[0].run is call.run
     assert script.calls[1].run is not call.run
+
+
+def test_each_waits_through_its_own_runtime(clock: VirtualClock) -> None:
+    """Through the call's own, nothing could be called off alone."""
+    call, rest, lanes = call_for(clock), Rest("ok"), [FakeRuntime(clock), FakeRuntime(clock)]
+    pair = Pair(rest, call, 1.0, budgeted=False)
+    step(pair.first(lanes[0]))
+    second = pair.second(lanes[1], clock.now())
+    assert second is not None
+    step(second())
+    assert [attempt.runtime for attempt in rest.calls] == lanes
+
+
+@pytest.mark.parametrize(
+    ("event", "passes"),
+    [
+        (RunStarted(Run()), True),
+        (RunEnded(Run()), True),
+        (BreakerMoved("a", "closed", "open"), False),
+        (RetryBudgetExhausted("hedge"), False),
+    ],
+)
+def test_once_it_is_decided_only_attempts_are_told(event: Event, passes: bool) -> None:  # noqa: FBT001 - a table
+    """What has begun has to end for whoever listens; everything else is of a call that may be over."""
+    ear = Ear()
+    told = Told(ear)
+    told.hear(event)
+    told.decided = True
+    told.hear(event)
+    assert len(ear.events) == 1 + passes

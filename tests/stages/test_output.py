@@ -35,13 +35,14 @@ class Says:
     """A judge that finds one thing wrong with everything."""
 
     name = "picky"
+    checks = ()
 
     def __init__(self, kind: FailureKind) -> None:
         self.kind = kind
 
-    def judge(self, raw: object) -> Any:
+    def judge(self, raw: object, note: object, *, checked: bool) -> Any:
         """Find it."""
-        del raw
+        del raw, note, checked
         raise Breach(self.kind, "it is not as agreed")
 
 

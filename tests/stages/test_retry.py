@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -253,6 +254,7 @@ def test_every_attempt_is_written_down(clock: VirtualClock) -> None:
     assert first.failure.kind is DOWN
     assert (second.number, second.reason, second.started, second.failure) == (2, "retry", 1001.5, None)
     assert second.ended == 1001.5
+    assert (first.cancelled, second.cancelled) == (False, False)
 
 
 def test_each_attempt_has_a_run_of_its_own(clock: VirtualClock) -> None:
@@ -272,6 +274,16 @@ def test_a_rejected_call_has_no_attempt(clock: VirtualClock) -> None:
     assert not call.journal.runs
 
 
+@pytest.mark.parametrize("kind", sorted(REJECTIONS - {FailureKind.COOLING_DOWN}))
+def test_only_a_pause_is_waited_out(clock: VirtualClock, kind: FailureKind) -> None:
+    """Who is turned away for another reason goes to the ladder at once, though it is said when that will be over."""
+    call, rest = call_for(clock), Rest(failing(kind, retry_after=1.0), started("ok"))
+    with pytest.raises(BoundaryError):
+        run(RetryStage(Retry(), 0), rest, call)
+    assert len(rest.calls) == 1
+    assert not runtime_of(call).slept
+
+
 @pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(), GeneratorExit(), TypeError("misuse")])
 def test_an_interrupt_ends_the_attempt_and_passes(clock: VirtualClock, ending: BaseException) -> None:
     """It is written down as cancelled, and never retried."""
@@ -289,13 +301,14 @@ def test_listeners_hear_of_each_further_attempt(clock: VirtualClock) -> None:
     """Number, reason, delay and failure of what follows are told, before the wait."""
     ear = Ear()
     stage = RetryStage(Retry(wait=tenacity.wait_fixed(1)), 1)
-    run(stage, attempts(down(), down(FailureKind.EMPTY_OUTPUT), "ok"), call_for(clock, ear=ear))
+    call = call_for(clock, ear=ear)
+    run(stage, attempts(down(), down(FailureKind.EMPTY_OUTPUT), "ok"), call)
     told = [event for event in ear.events if isinstance(event, Retrying)]
     assert [(event.number, event.reason, event.delay, event.failure.kind) for event in told] == [
         (2, "retry", 1.0, DOWN),
         (3, "reask", 0.0, FailureKind.EMPTY_OUTPUT),
     ]
-    assert len([event for event in ear.events if isinstance(event, RunEnded)]) == 3
+    assert [event.run for event in ear.events if isinstance(event, RunEnded)] == call.journal.runs
 
 
 # --- a component that must not be asked twice
@@ -540,6 +553,7 @@ def test_the_state_is_counted_on_the_calls_clock(clock: VirtualClock) -> None:
             {
                 "attempt_number": state.attempt_number,
                 "seconds_since_start": state.seconds_since_start,
+                "fn": state.fn,
                 "args": state.args,
                 "kwargs": state.kwargs,
                 "failed": state.outcome.failed,
@@ -550,7 +564,7 @@ def test_the_state_is_counted_on_the_calls_clock(clock: VirtualClock) -> None:
 
     call = call_for(clock, "ticket", urgent=True)
     run(RetryStage(Retry(wait=wait), 0), attempts(with_cause(raised), with_cause(raised), "ok"), call)
-    common = {"args": ("ticket",), "kwargs": {"urgent": True}, "failed": True, "exception": raised}
+    common = {"fn": call.fn, "args": ("ticket",), "kwargs": {"urgent": True}, "failed": True, "exception": raised}
     assert seen == [
         {"attempt_number": 1, "seconds_since_start": 0.0, **common},
         {"attempt_number": 2, "seconds_since_start": 2.0, **common},
@@ -575,6 +589,16 @@ def test_tenacitys_waits_are_waited(clock: VirtualClock, wait: Any, expected: li
     with pytest.raises(BoundaryError):
         run(RetryStage(Retry(attempts=4, wait=wait), 0), attempts(down()), call)
     assert runtime_of(call).slept == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -0.5, -3.0, 0.0])
+def test_a_wait_that_is_none_is_told_as_none(clock: VirtualClock, seconds: float) -> None:
+    """Whatever the policy's own object makes of it, the next attempt follows at once."""
+    ear = Ear()
+    stage = RetryStage(Retry(attempts=2, wait=lambda _: seconds), 0)
+    assert run(stage, attempts(down(), "ok"), call_for(clock, ear=ear)) == "ok"
+    assert [event.delay for event in ear.events if isinstance(event, Retrying)] == [0.0]
+    assert clock.elapsed == 0.0
 
 
 def test_tenacitys_random_waits_stay_in_their_range(clock: VirtualClock) -> None:
@@ -666,6 +690,15 @@ def test_where_nothing_was_raised_the_predicate_sees_our_error(clock: VirtualClo
     assert run(RetryStage(Retry(on=tenacity.retry_if_exception_type(TimeoutError)), 0), rest, call_for(clock)) == "ok"
 
 
+def test_the_predicate_sees_the_exception_wherever_it_is_kept(clock: VirtualClock) -> None:
+    """A nested boundary's error is the cause alone; of an answer that broke a contract, only the failure keeps it."""
+    caused, kept = failing(DOWN), failing(DOWN, exception=KeyError())
+    caused.__cause__ = KeyError()
+    stage = RetryStage(Retry(attempts=2, on=tenacity.retry_if_exception_type(KeyError)), 0)
+    for error in (caused, kept):
+        assert run(stage, attempts(error, "ok"), call_for(clock)) == "ok"
+
+
 @pytest.mark.parametrize("kind", sorted(REJECTIONS | {FailureKind.DEADLINE_EXHAUSTED}))
 @pytest.mark.parametrize("predicate", [tenacity.retry_if_not_exception_type(KeyError), tenacity.retry_always])
 def test_no_predicate_makes_a_rejection_retried(clock: VirtualClock, kind: FailureKind, predicate: Any) -> None:
@@ -686,8 +719,10 @@ def test_no_predicate_makes_an_interrupt_retried(clock: VirtualClock, ending: Ba
 
 
 @pytest.mark.parametrize("name", ["wait", "stop", "on"])
-def test_a_policy_whose_objects_fail_tries_nothing_again(clock: VirtualClock, name: str) -> None:
-    """The component's error leaves, and not the one of the policy's own object."""
+def test_a_policy_whose_objects_fail_tries_nothing_again(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The component's error leaves, and not the one of the policy's own object, whose class is logged."""
 
     def broken(_: Any) -> Any:
         raise ZeroDivisionError
@@ -697,6 +732,7 @@ def test_a_policy_whose_objects_fail_tries_nothing_again(clock: VirtualClock, na
     with pytest.raises(BoundaryError) as caught:
         run(RetryStage(Retry(**settings), 0), attempts(error, "ok"), call_for(clock))
     assert caught.value is error
+    assert caplog.messages == ["retry: a wait, stop or retry object failed: ZeroDivisionError"]
 
 
 def test_the_default_set_is_the_table() -> None:

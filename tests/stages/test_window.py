@@ -118,6 +118,16 @@ def test_in_time_a_slow_call_that_fails_counts_once_and_where_it_failed(
     assert counts(window) == (1, 0, 0)
 
 
+def test_in_time_the_failure_of_a_slow_call_says_nothing_of_the_others() -> None:
+    """Those that are slow stay so, whichever slice they are in."""
+    window = TimeWindow(10.0)
+    place = window.add(1000.0, SLOW)
+    window.add(1000.0, SLOW)
+    window.add(1002.0, SLOW)
+    window.fail(place, 1003.0)
+    assert counts(window) == (3, 1, 3)
+
+
 @pytest.mark.parametrize("start", [0.0, 1000.0])
 def test_what_was_counted_as_slow_leaves_the_past_behind(start: float) -> None:
     """Taken out of a slice of the past, a call is not subtracted once more when that slice is forgotten."""
@@ -221,4 +231,12 @@ def test_a_place_in_a_window_that_is_no_more_is_no_place_here(window: Window, st
     """The failure of a call that another window counted as slow is a new call, at any time."""
     window.add(start, FINE)
     window.fail(FORGOTTEN, start)
+    assert counts(window) == (2, 1, 1)
+
+
+def test_no_window_is_so_large_that_what_is_forgotten_has_a_place_in_it() -> None:
+    """However many calls are looked back on."""
+    window = CountWindow(10_000)
+    window.add(0.0, FINE)
+    window.fail(FORGOTTEN, 0.0)
     assert counts(window) == (2, 1, 1)

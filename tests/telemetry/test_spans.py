@@ -13,7 +13,19 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
-from aiguard import BoundaryError, Breaker, Bulkhead, OutputContract, Retry, RetryBudget, Rung, guard, last_good
+from aiguard import (
+    BoundaryError,
+    Breaker,
+    Bulkhead,
+    InputContract,
+    OneOf,
+    OutputContract,
+    Retry,
+    RetryBudget,
+    Rung,
+    guard,
+    last_good,
+)
 from aiguard.telemetry import names, spans
 from tests.shapes import Hang
 from tests.streaming import KINDS, Streams
@@ -616,3 +628,29 @@ def test_many_calls_keep_within_the_limits(scenario: Callable[..., Harness], rec
         assert len(attributes(span)) <= 40
         assert all(len(str(value)) <= 1024 for value in attributes(span).values())
     logging.getLogger("aiguard").debug("%d spans", len(recorded.spans))
+
+
+# --- input contracts
+
+
+def test_a_call_with_an_input_contract_says_which(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """From its start, where a head sampler looks; a breach is an event with its codes and without the value."""
+    contract = InputContract(OneOf("DE"), name="score-in", version=2, on_breach="warn")
+    scenario("ok", input=contract)("SECRET")
+    call = recorded.named(CALL)
+    assert attributes(call)[names.INPUT_CONTRACT] == "score-in@2"
+    assert [(event.name, dict(event.attributes or {})) for event in call.events] == [
+        (names.INPUT_EVENT, {names.INPUT_CONTRACT: "score-in@2", names.INPUT_CODES: ("category",)})
+    ]
+    assert call.status.status_code is StatusCode.UNSET
+    assert "SECRET" not in call.to_json()
+
+
+def test_a_rejected_input_is_a_rejected_call(scenario: Callable[..., Harness], recorded: Recorded) -> None:
+    """With kind and stage; there is no attempt."""
+    scenario("never", input=InputContract(OneOf("DE"))).fails("SECRET")
+    assert recorded.tree == {CALL: None}
+    call = recorded.named(CALL)
+    said = attributes(call)
+    assert (said[names.OUTCOME], said[names.ERROR_TYPE], said[names.STAGE]) == ("rejected", "input_rejected", "input")
+    assert "SECRET" not in call.to_json()

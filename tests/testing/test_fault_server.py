@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from aiguard.testing.faultserver import FaultServer, WireFault, fault_server
+from aiguard.testing.faultserver import FaultServer, RawReply, WireFault, fault_server
 from aiguard.testing.faultserver.delivery import Line, deliver
 from aiguard.testing.faultserver.http1 import BODY_LIMIT
 from aiguard.testing.faultserver.server import ANSWER
@@ -296,6 +296,38 @@ def test_a_script_is_followed_and_its_last_fault_stays(server: FaultServer) -> N
     assert ask(server, "gpt-4.1-mini").status_code == 200
     server.script("gpt-4.1", "404")
     assert ask(server, "gpt-4.1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "sent"),
+    [
+        ({"error": {"code": "ours"}}, "application/json", b'{"error": {"code": "ours"}}'),
+        ("data: {}\n\n", "text/event-stream", b"data: {}\n\n"),
+        (b"\xff", "image/png", b"\xff"),
+        ("", "application/json", b""),
+    ],
+    ids=["json", "text", "bytes", "nothing"],
+)
+def test_a_reply_in_ones_own_words_is_sent_as_it_stands(
+    server: FaultServer, body: Any, content_type: str, sent: bytes
+) -> None:
+    """Status, headers and body, whatever the request asks for; a fault may follow it."""
+    server.script("gpt-4.1", RawReply(418, body, content_type, {"X-Ours": "yes"}), "500")
+    response = ask(server, "gpt-4.1", stream=True)
+    assert (response.status_code, response.content, response.headers["x-ours"]) == (418, sent, "yes")
+    assert response.headers["content-type"] == content_type
+    assert ask(server, "gpt-4.1").status_code == 500
+    assert [(request.fault, request.status) for request in server.wait_for(2, ended=True)] == [
+        (None, 418),
+        (WireFault.SERVER_ERROR, 500),
+    ]
+
+
+@pytest.mark.parametrize("status", [101, 199, 600])
+def test_a_reply_in_ones_own_words_has_a_status_that_ends_a_request(status: int) -> None:
+    """Anything else would leave the client waiting, or is no status."""
+    with pytest.raises(ValueError, match=f"status from 200 to 599, not {status}"):
+        RawReply(status)
 
 
 def test_a_script_meets_requests_at_once_one_each(server: FaultServer) -> None:

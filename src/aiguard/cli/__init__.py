@@ -1,4 +1,4 @@
-"""The command line: `aiguard check`, `aiguard schema`, `aiguard export`."""
+"""The command line: `aiguard check`, `aiguard schema`, `aiguard export`, `aiguard explain`."""
 
 from aiguard.cli.start import main
 

@@ -39,7 +39,7 @@ def main(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Policies of boundaries: check them, complete them in an editor, write them to a file."""
+    """Policies of boundaries: check them, complete them in an editor, write them to a file; explain an exception."""
 
 
 @app.command("check")
@@ -115,6 +115,36 @@ def export(apps: Apps = None) -> None:
         return
     text.show_findings(written, sys.stderr)
     raise typer.Exit(1)
+
+
+@app.command("explain")
+def explain_command(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="CLASS", help="An exception, as it is imported: openai.RateLimitError, TimeoutError."),
+    ],
+    status: Annotated[
+        int | None, typer.Option(min=100, max=599, help="The HTTP status that it carries.", show_default=False)
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(help="The code, type or reason that the body of the error has.", show_default=False),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """
+    Say what an exception of a component amounts to, and which row decides. Nothing is imported.
+
+    Exit codes: 0 said; 2 that is no name of a class.
+    """
+    from aiguard.cli import explain  # noqa: PLC0415 - as in `check`
+
+    try:
+        data = explain.explained(name, status, code)
+    except ValueError as error:
+        _stop(str(error))
+    typer.echo(json.dumps(data, indent=2) if as_json else explain.text_of(data))
 
 
 def _stop(reason: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.config.reader import REFUSED
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from aiguard.config.reader import Reader
     from aiguard.config.text import Node
 
-_KEYS: Final = ("schema", "name", "format", "extract", "checks", "max_bytes")
+_KEYS: Final = tuple(field.name for field in fields(OutputContract))
 
 
 def read_contract(reader: Reader, node: Node, path: str) -> Any:
@@ -26,7 +27,7 @@ def read_contract(reader: Reader, node: Node, path: str) -> Any:
         if name in given and not isinstance(given[name].value, kind):
             return reader.refuse(given[name], f"{path}.{name}", f"must be {word}")
     arguments = {name: item.plain() for name, item in given.items() if name not in {"schema", "checks"}}
-    schema = _schema(reader, given["schema"], f"{path}.schema")
+    schema = read_schema(reader, given["schema"], f"{path}.schema")
     if "checks" in given:
         arguments["checks"] = _checks(reader, given["checks"], f"{path}.checks")
     if schema is REFUSED or REFUSED in arguments.values():
@@ -37,7 +38,8 @@ def read_contract(reader: Reader, node: Node, path: str) -> Any:
         return reader.refuse(node, path, *(problem.reason for problem in error.problems))
 
 
-def _schema(reader: Reader, node: Node, path: str) -> Any:
+def read_schema(reader: Reader, node: Node, path: str) -> Any:
+    """Return the type that an import path leads to, or a `JsonSchema`."""
     if not isinstance(node.value, dict):
         return reader.imported(node, path)
     try:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import BaseModel
 
 from aiguard.config.block import Block
+from aiguard.config.budget_form import read_prices, read_reserve
 from aiguard.config.contract_form import read_contract
+from aiguard.config.input_form import read_input
 from aiguard.config.ladder_form import read_ladder
 from aiguard.config.reader import REFUSED, Reader
 from aiguard.config.strategy_form import read_kinds, read_stop, read_wait
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 
 FORMS: Final[Mapping[str, Callable[[Reader, Node, str], Any]]] = {
     "output": read_contract,
+    "input": read_input,
     "fallback": read_ladder,
     "wait": read_wait,
     "stop": read_stop,
     "on": read_kinds,
     "key": Reader.function,
+    "prices": read_prices,
+    "reserve_tokens": read_reserve,
 }
 """The settings whose form in a file is their own."""
 

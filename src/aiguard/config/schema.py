@@ -11,11 +11,15 @@ from pydantic import BaseModel, TypeAdapter
 from aiguard.config import durations, imports, tenacity_names
 from aiguard.config.configuration import VERSION
 from aiguard.config.reading import group_of, is_time
-from aiguard.contract import OutputContract
-from aiguard.contract.output import Format
+from aiguard.contract import Array, Features, InputContract, OneOf, OutputContract, Range, Text
+from aiguard.contract.checks import OnCheckError
+from aiguard.contract.input import OnBreach
+from aiguard.contract.output import Ambiguous, Format, Repair
+from aiguard.contract.rules import Missing
 from aiguard.failure import FailureKind
-from aiguard.policy import NAME_LIMIT, Policy
+from aiguard.policy import MODEL_NAME_LIMIT, NAME_LIMIT, Policy
 from aiguard.rung import LastGood, Rung
+from aiguard.strategies import Price
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,6 +31,17 @@ _IMPORT: Final[Fragment] = {
     "description": "An import path, package.module:name.",
 }
 _REF_IMPORT: Final[Fragment] = {"$ref": "#/$defs/ImportPath"}
+_RULES_BY_NAME: Final[Fragment] = {
+    "type": "object",
+    "additionalProperties": {"$ref": "#/$defs/InputRule"},
+    "minProperties": 1,
+}
+_PLAIN: Final[Fragment] = {"type": ["string", "number", "boolean"]}
+_NAME: Final = f"^[A-Za-z0-9._-]{{1,{NAME_LIMIT}}}$"
+_VERSION: Final[list[Fragment]] = [
+    {"type": "integer", "minimum": 1},
+    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,32}$"},
+]
 
 
 def file_schema() -> Fragment:
@@ -43,6 +58,9 @@ def file_schema() -> Fragment:
         },
         "ImportPath": _IMPORT,
         "OutputContract": _contract(),
+        "InputContract": _input(),
+        "Price": _price(),
+        "InputRule": _input_rule(),
         "Rung": _rung(),
         "Wait": _strategy("wait"),
         "Stop": _strategy("stop"),
@@ -111,12 +129,64 @@ def _contract() -> Fragment:
         "schema",
         schema=schema,
         name=_said(OutputContract, "name", type="string"),
+        version=_said(OutputContract, "version", anyOf=[{"type": "integer", "minimum": 1}, {"type": "string"}]),
         format=_said(OutputContract, "format", enum=list(get_args(Format))),
         extract=_said(OutputContract, "extract", type="boolean"),
+        ambiguous=_said(OutputContract, "ambiguous", enum=list(get_args(Ambiguous))),
+        repair=_said(OutputContract, "repair", enum=list(get_args(Repair))),
         checks=_said(OutputContract, "checks", **checks),
+        on_check_error=_said(OutputContract, "on_check_error", enum=list(get_args(OnCheckError))),
         max_bytes=_said(OutputContract, "max_bytes", type="integer", minimum=1),
     )
     return {"anyOf": [_REF_IMPORT, inline]}
+
+
+def _input() -> Fragment:
+    inline = _object(
+        "fields",
+        fields=_said(InputContract, "fields", anyOf=[_REF_IMPORT, _RULES_BY_NAME]),
+        name=_said(InputContract, "name", type="string", pattern=_NAME),
+        version=_said(InputContract, "version", anyOf=_VERSION),
+        on_breach=_said(InputContract, "on_breach", enum=list(get_args(OnBreach))),
+    )
+    return {"anyOf": [_REF_IMPORT, inline]}
+
+
+def _input_rule() -> Fragment:
+    """Return the rules that a file knows, each with what it says."""
+    texts = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True}
+    columns = {"anyOf": [texts, _RULES_BY_NAME, {"type": "integer", "minimum": 1}]}
+    shape = {"type": "array", "items": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}}
+    said: dict[str, tuple[type, dict[str, Fragment]]] = {
+        "range": (Range, {"low": {"type": ["number", "null"]}, "high": {"type": ["number", "null"]}}),
+        "one_of": (OneOf, {"values": {"type": "array", "minItems": 1, "items": _PLAIN}}),
+        "text": (
+            Text,
+            {
+                "max_length": {"type": "integer", "minimum": 1},
+                "max_tokens": {"type": "integer", "minimum": 1},
+                "count": _REF_IMPORT,
+            },
+        ),
+        "features": (Features, {"columns": columns}),
+        "array": (Array, {"shape": shape, "dtype": {"type": "string"}}),
+    }
+    ways: list[Fragment] = [_REF_IMPORT]
+    for kind, (rule, settings) in said.items():
+        settings["missing"] = {"enum": list(get_args(Missing))}
+        properties = {name: {**_said(rule, name), **one} for name, one in settings.items()}
+        inner: Fragment = {"type": "object", "properties": properties, "additionalProperties": False}
+        needed = [name for name in ("values", "columns", "shape") if name in settings]
+        ways.append(_object(kind, **{kind: {**inner, "required": needed} if needed else inner}))
+    schema = {"anyOf": [_REF_IMPORT, {"type": "object"}], "description": "The import path of a type, or a JSON Schema."}
+    return {"anyOf": [*ways, _object("schema", schema=schema), _object("fields", fields=_RULES_BY_NAME)]}
+
+
+def _price() -> Fragment:
+    number: Fragment = {"type": "number", "minimum": 0}
+    properties = {name: {**number, **_said(Price, name)} for name in Price.model_fields}
+    properties["cached"] = {**_said(Price, "cached"), "anyOf": [number, {"type": "null"}]}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _rung() -> Fragment:
@@ -176,9 +246,17 @@ def meanings_of(model: Any) -> dict[str, str]:
 _KINDS: Final[Fragment] = {"type": "array", "items": {"enum": [kind.value for kind in FailureKind]}}
 _SPECIAL: Final[dict[str, Fragment]] = {
     "output": {"$ref": "#/$defs/OutputContract"},
+    "input": {"$ref": "#/$defs/InputContract"},
     "fallback": {"type": "array", "items": {"$ref": "#/$defs/Rung"}},
     "wait": {"$ref": "#/$defs/Wait"},
     "stop": {"$ref": "#/$defs/Stop"},
     "on": {"anyOf": [_KINDS, _REF_IMPORT]},
     "key": _REF_IMPORT,
+    "prices": {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/$defs/Price"},
+        "propertyNames": {"minLength": 1, "maxLength": MODEL_NAME_LIMIT, "pattern": r"^[^*]*\*?$"},
+        "minProperties": 1,
+    },
+    "reserve_tokens": {"anyOf": [{"type": "integer", "minimum": 1}, _REF_IMPORT]},
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
@@ -9,14 +11,15 @@ from pydantic import BaseModel
 from aiguard.config import tenacity_names
 from aiguard.config.configuration import VERSION
 from aiguard.config.imports import path_of
+from aiguard.config.input_form import RULES
 from aiguard.config.yaml_text import write_yaml
-from aiguard.contract import JsonSchema, OutputContract
+from aiguard.contract import Array, Features, InputContract, JsonSchema, OneOf, OutputContract, Range, Text
 from aiguard.errors import PolicyError
 from aiguard.problem import Problem, shown
 from aiguard.rung import BoundaryRung, LastGood, Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aiguard.policy import Policy
 
@@ -69,12 +72,49 @@ class _Writer:
             "schema": schema.schema if isinstance(schema, JsonSchema) else self._path(schema, f"{path}.schema")
         }
         usual = OutputContract(schema)
-        for name in ("name", "format", "extract", "max_bytes"):
+        for name in _CONTRACT:
             if getattr(output, name) != getattr(usual, name):
                 data[name] = getattr(output, name)
         if output.checks:
             data["checks"] = [self._path(one, f"{path}.checks[{index}]") for index, one in enumerate(output.checks)]
         return data
+
+    def _input(self, given: Any, path: str) -> Any:
+        if not isinstance(given, InputContract):
+            return self._path(given, path)
+        usual = InputContract(given.fields)
+        fields = given.fields
+        data: dict[str, Any] = {
+            "fields": self._rules(fields, f"{path}.fields")
+            if isinstance(fields, dict)
+            else self._path(fields, f"{path}.fields")
+        }
+        for name in ("name", "version", "on_breach"):
+            if getattr(given, name) != getattr(usual, name):
+                data[name] = getattr(given, name)
+        return data
+
+    def _rules(self, rules: dict[str, Any], path: str) -> Any:
+        return {name: self._rule(rule, f"{path}.{name}") for name, rule in rules.items()}
+
+    def _rule(self, rule: Any, path: str) -> Any:
+        if isinstance(rule, Mapping):
+            return {"fields": self._rules(dict(rule), path)}
+        if isinstance(rule, JsonSchema):
+            return {"schema": rule.schema}
+        kind = _RULES.get(type(rule))
+        if kind is None:
+            return self._path(rule, path)
+        said: dict[str, Any] = {}
+        for name in RULES[kind]:
+            value = getattr(rule, name)
+            if name == "count" and value is not None:
+                said[name] = self._path(value, f"{path}.{name}")
+            elif isinstance(value, dict):
+                said[name] = self._rules(value, f"{path}.{name}")
+            elif (name, value) not in _USUAL:
+                said[name] = self._value(list(value) if isinstance(value, tuple) else value, f"{path}.{name}")
+        return {kind: said}
 
     def _ladder(self, rungs: Any, path: str) -> Any:
         return [self._rung(rung, f"{path}[{index}]") for index, rung in enumerate(rungs)]
@@ -113,6 +153,12 @@ class _Writer:
     def _kinds(self, kinds: Any, path: str) -> Any:
         return self._path(kinds, path) if callable(kinds) else sorted(kind.value for kind in kinds)
 
+    def _prices(self, prices: Any, path: str) -> Any:  # noqa: ARG002 - as every form
+        return {model: price.model_dump(exclude_unset=True) for model, price in prices.items()}
+
+    def _reserve(self, tokens: Any, path: str) -> Any:
+        return self._path(tokens, path) if callable(tokens) else tokens
+
     def _path(self, thing: Any, path: str) -> Any:
         return path_of(thing) or self._refuse(thing, path, "no import path leads to it")
 
@@ -120,12 +166,34 @@ class _Writer:
         self._problems.append(Problem(f"has no form in a file: {reason}", self._boundary, path, shown(value)))
 
 
+_CONTRACT: Final = tuple(one.name for one in dataclasses.fields(OutputContract) if one.name not in {"schema", "checks"})
+_RULES: Final[Mapping[type, str]] = {
+    Range: "range",
+    OneOf: "one_of",
+    Text: "text",
+    Features: "features",
+    Array: "array",
+}
+_USUAL: Final = (
+    ("low", None),
+    ("high", None),
+    ("max_length", None),
+    ("max_tokens", None),
+    ("count", None),
+    ("dtype", None),
+    ("missing", "reject"),
+)
+"""What a rule says where nobody says anything."""
+
 _FORMS: Final[Mapping[str, Callable[[_Writer, Any, str], Any]]] = {
     "output": _Writer._output,  # noqa: SLF001 - same file
+    "input": _Writer._input,  # noqa: SLF001 - same file
     "fallback": _Writer._ladder,  # noqa: SLF001 - same file
     "wait": _Writer._strategy,  # noqa: SLF001 - same file
     "stop": _Writer._strategy,  # noqa: SLF001 - same file
     "on": _Writer._kinds,  # noqa: SLF001 - same file
     "key": _Writer._path,  # noqa: SLF001 - same file
+    "prices": _Writer._prices,  # noqa: SLF001 - same file
+    "reserve_tokens": _Writer._reserve,  # noqa: SLF001 - same file
 }
 """The settings whose form in a file is their own."""

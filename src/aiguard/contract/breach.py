@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiguard.failure import FailureKind
 
@@ -18,6 +18,21 @@ _TYPE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 _CODE_LETTERS = _TYPE_LETTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ.:-")
 
 
+class Fault(NamedTuple):
+    """
+    What one check held against an answer, or that it could not tell.
+
+    Attributes:
+        check: Its name.
+        code: The reason code that it gave, or the class of what it raised; empty where it only said no.
+        is_error: Whether it gave no verdict at all.
+    """
+
+    check: str
+    code: str = ""
+    is_error: bool = False
+
+
 class Breach(Exception):  # noqa: N818 - internal: the engine turns it into a failure, nobody catches it by name
     """
     An answer breaks its contract.
@@ -26,13 +41,21 @@ class Breach(Exception):  # noqa: N818 - internal: the engine turns it into a fa
         kind: Which gate said no, as a failure kind.
         message: What is wrong and where, in the schema's own words. Never content.
         exception: What a validator or a check raised, if anything was. It may hold content.
+        fault: The check that said no, where it was one.
     """
 
-    def __init__(self, kind: FailureKind, message: str, exception: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        kind: FailureKind,
+        message: str,
+        exception: BaseException | None = None,
+        fault: Fault | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.exception = exception
+        self.fault = fault
         self.__suppress_context__ = True  # whatever is being handled meanwhile may print an answer
 
 
@@ -56,7 +79,8 @@ def violation(error: ValidationError, names: frozenset[str], *, numbers: bool) -
         names: The names that the schema declares: other parts of a location are keys of the answer.
         numbers: Whether a number in a location can only be an index, never a key of the answer.
     """
-    return Breach(FailureKind.SCHEMA_VIOLATION, _summary(error, names, numbers=numbers), error)
+    kept = error if error.error_count() <= _LISTABLE else None  # a million errors are a hundred times their answer
+    return Breach(FailureKind.SCHEMA_VIOLATION, _summary(error, names, numbers=numbers), kept)
 
 
 def raised(error: Exception) -> Breach:

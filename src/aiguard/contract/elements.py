@@ -29,6 +29,9 @@ _NO_LIST: Final = (
 _CHECKED: Final = (
     "`stream` ('elements') never holds the whole list that `checks` judge: put them on the list's item type"
 )
+_WHOLE: Final = (
+    "`stream` ('elements') gives elements away before the whole is there, and `repair` needs it: take it out, or buffer"
+)
 _NO_JSON: Final = "`stream` ('elements') reads JSON: `format` must be 'auto' or 'json'"
 
 
@@ -60,6 +63,8 @@ class ElementContract:
             raise PolicyError(_NO_LIST)
         if contract.checks:
             raise PolicyError(_CHECKED)
+        if contract.repair != "off":
+            raise PolicyError(_WHOLE)
         if contract.format not in {"auto", "json"}:
             raise PolicyError(_NO_JSON)
         plain = replace(contract, schema=schema, extract=False)

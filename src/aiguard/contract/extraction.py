@@ -1,11 +1,13 @@
 """
 Where in a text its JSON is: brackets counted once from left to right, in linear time.
 
-No regular expression and no trial parse per bracket: on a hostile text both take quadratic time or worse.
+No trial parse per bracket, and no regular expression that ever goes back: on a hostile text both take quadratic time
+or worse.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 MOST = 3
@@ -15,10 +17,12 @@ _DEEPEST = 200  # where pydantic's parser stops too
 _MOST_GROUPS = 2_000  # no answer has so many; beyond it a text only costs time
 _MOST_PARTS = 500
 _FENCE = "```"
+_LABELS = frozenset({"", "json"})
 _CLOSER = {"{": "}", "[": "]"}
 _FIRST_IN_OBJECT = frozenset('"}')
 _FIRST_IN_ARRAY = frozenset('"{[]-0123456789tfnNI')
 _LOOK_AHEAD = 64
+_REST_OF_STRING = re.compile(r'(?:[^"\\]++|\\.)*+"', re.DOTALL)  # possessive: it goes over each letter once
 
 
 class _Part(NamedTuple):
@@ -51,6 +55,18 @@ def candidates(text: str, openers: str) -> list[str]:
     return found
 
 
+def fenced(text: str) -> str | None:
+    """Return what stands in the code fence that is all of `text`; `None` where there is no such fence."""
+    opening = _fence(text, 0)
+    if opening < 0 or text[:opening].strip():
+        return None
+    start, label = _after_label(text, opening + len(_FENCE))
+    closing = _fence(text, start)
+    if label not in _LABELS or closing < 0 or text[closing + len(_FENCE) :].strip():
+        return None
+    return text[start:closing]
+
+
 def _parts(text: str) -> list[_Part]:
     # a fence begins a line: in a JSON string no line can begin
     parts: list[_Part] = []
@@ -61,7 +77,7 @@ def _parts(text: str) -> list[_Part]:
         if closing < 0:
             break
         parts.append(_Part(position, opening, fenced=False))
-        if label in {"", "json"}:  # other languages are illustrations, not answers
+        if label in _LABELS:  # other languages are illustrations, not answers
             parts.append(_Part(start, closing, fenced=True))
         position = closing + len(_FENCE)
     parts.append(_Part(position, len(text), fenced=False))
@@ -137,15 +153,8 @@ def _group_end(text: str, opening: int, end: int) -> int:
 
 
 def _string_end(text: str, position: int, end: int) -> int:
-    start = position
-    while (quote := text.find('"', position, end)) >= 0:
-        before = quote
-        while before > start and text[before - 1] == "\\":
-            before -= 1
-        if (quote - before) % 2 == 0:
-            return quote + 1
-        position = start = quote + 1
-    return -1
+    rest = _REST_OF_STRING.match(text, position, end)
+    return rest.end() if rest else -1
 
 
 def _is_like_json(text: str, start: int, openers: str) -> bool:

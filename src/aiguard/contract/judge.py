@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from aiguard.contract import checks, extraction, plain, rebuild
+from aiguard.contract import extraction, plain, rebuild, repair
 from aiguard.contract.breach import Breach
+from aiguard.contract.checks import Judged
 from aiguard.contract.json_schema import JsonSchema
 from aiguard.contract.response import reader_of
 from aiguard.contract.schema import Schema, compile_schema
@@ -28,28 +29,42 @@ _TEXTS = (str, bytes, bytearray)
 _NEVER = -1  # no text is that short
 
 
+class Note(Protocol):
+    """
+    Where a judge writes down what it did to an answer.
+
+    Attributes:
+        repaired: How the answer was repaired; `None` where it was not.
+    """
+
+    repaired: str | None
+
+
 class Judge(Generic[T]):
     """
     A contract made ready: compiled once, cheap to call, safe to share between threads.
 
     Attributes:
         contract: What it was made from.
-        name: What messages and telemetry call the contract.
+        name: What messages and telemetry call the contract, its version included.
+        checks: The contract's checks, made ready.
     """
 
-    __slots__ = ("_checks", "_extra", "_is_final", "_parse", "_quick", "_schema", "_strict", "contract", "name")
+    __slots__ = ("_extra", "_is_final", "_parse", "_quick", "_schema", "_strict", "checks", "contract", "name")
 
     def __init__(self, contract: OutputContract[T], schema: Schema) -> None:
         self.contract = contract
-        self.name = contract.name or _name_of(contract.schema)
+        self.name = label_of(contract)
         reads_json = contract.format == "json" or (contract.format == "auto" and schema.text is None)
+        if contract.repair != "off" and not reads_json:
+            raise PolicyError(f"repair={contract.repair!r} mends JSON, and this contract reads none")
         self._schema = schema
         self._parse: Callable[..., Any] | None = schema.validate_json if reads_json else None
         self._quick = contract.max_bytes // 4 if reads_json else _NEVER  # no letter takes more than four bytes
         self._strict = schema.strict
         self._extra = schema.extra
-        self._checks = tuple(contract.checks)
-        self._is_final = schema.is_finite is None and not self._checks
+        self.checks = tuple(Judged(check, contract.on_check_error) for check in contract.checks)
+        self._is_final = schema.is_finite is None and not self.checks
 
     @classmethod
     def of(cls, contract: OutputContract[T]) -> Judge[T]:
@@ -62,13 +77,20 @@ class Judge(Generic[T]):
         try:
             return cls(contract, compile_schema(contract.schema))
         except PolicyError as error:
-            name = contract.name or _name_of(contract.schema)
+            name = label_of(contract)
             refused = [replace(problem, setting="output", value=name) for problem in error.problems]
             raise PolicyError(*refused) from error.__cause__
 
-    def judge(self, raw: object) -> T:
+    def judge(self, raw: object, note: Note | None = None, *, checked: bool = True) -> T:
         """
         Return the value that `raw`, returned by a component, amounts to.
+
+        Checks that have to be awaited are left to whoever can wait.
+
+        Args:
+            raw: The answer as it came.
+            note: Where it is written down that the answer was repaired.
+            checked: Whether the checks that need not be awaited are asked.
 
         Raises:
             Breach: If it breaks the contract; the first gate that says no names the kind.
@@ -78,11 +100,11 @@ class Judge(Generic[T]):
                 try:
                     value = self._schema.validate_json(raw, strict=self._strict, extra=self._extra)
                 except ValidationError as error:
-                    value = self._recover(raw, error)
+                    value = self._recover(raw, error, note)
             else:
-                value = self._gates(raw)
+                value = self._gates(raw, note)
             if not self._is_final:
-                self._finish(value)
+                self._finish(value, checked=checked)
             return cast("T", value)
         except Exception as error:  # noqa: BLE001 - whatever an answer makes anything raise is a breach
             refusal = self._refusal(error)
@@ -124,7 +146,7 @@ class Judge(Generic[T]):
             cause = error
         raise Breach(FailureKind.SCHEMA_VIOLATION, "the value cannot be copied for each use", cause)
 
-    def _gates(self, raw: object) -> Any:
+    def _gates(self, raw: object, note: Note | None) -> Any:
         read = reader_of(cast("Hashable", type(raw)))
         if read is not None:
             text = read(raw)
@@ -144,7 +166,7 @@ class Judge(Generic[T]):
         try:
             return self._parse(exact, strict=self._strict, extra=self._extra)
         except ValidationError as error:
-            return self._recover(exact, error)
+            return self._recover(exact, error, note)
 
     def _nothing(self) -> Any:
         try:
@@ -183,7 +205,7 @@ class Judge(Generic[T]):
             plain.measure(value, self.contract.max_bytes)
         return self._schema.python(value)
 
-    def _recover(self, text: str | bytes, error: ValidationError) -> Any:
+    def _recover(self, text: str | bytes, error: ValidationError, note: Note | None) -> Any:
         if not text or text.isspace():
             raise _empty()
         if not _is_malformed(error):
@@ -192,41 +214,82 @@ class Judge(Generic[T]):
             finally:
                 del error  # its traceback holds this frame, and the answer in it
         malformed = Breach(FailureKind.MALFORMED_OUTPUT, "not JSON", error)
-        if not self.contract.extract:
+        mends = self.contract.repair == "safe"
+        if not mends and not self.contract.extract:
             raise malformed
         try:
-            return self._extract(text if isinstance(text, str) else text.decode(), malformed)
+            whole = text if isinstance(text, str) else text.decode()
         except UnicodeDecodeError:
             raise malformed from None
+        if self.contract.extract:
+            return self._extract(whole, malformed, note)
+        return self._mended(whole, malformed, note)
 
-    def _extract(self, text: str, malformed: Breach) -> Any:
+    def _extract(self, text: str, malformed: Breach, note: Note | None) -> Any:
         found = extraction.candidates(text, self._schema.openers)
         if len(found) > extraction.MOST:
             raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"more than {extraction.MOST} JSON values in the text")
-        values: list[Any] = []
+        values: list[tuple[Any, bool]] = []
         misfit: Exception | None = None
         for candidate in found:
             try:
-                value = self._schema.validate_json(candidate, strict=self._strict, extra=self._extra)
-                if self._schema.is_finite is not None and not self._schema.is_finite(value):
-                    raise _not_finite()
+                value, mended = self._candidate(candidate)
             except (ValidationError, Breach) as error:
                 misfit = misfit or (None if _is_malformed(error) else error)
                 continue
-            if not any(type(value) is type(other) and value == other for other in values):
-                values.append(value)
+            if not any(type(value) is type(other) and value == other for other, _ in values):
+                values.append((value, mended))
         if len(values) > 1:
             raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"{len(values)} different valid values in the text")
-        if not values:
-            raise misfit or malformed
-        return values[0]
+        if values:
+            value, mended = values[0]
+            if mended and note is not None:
+                note.repaired = "safe"
+            return value
+        if misfit is None and self.contract.repair == "safe":
+            return self._mended(text, malformed, note)
+        raise misfit or malformed
 
-    def _finish(self, value: object) -> None:
+    def _candidate(self, text: str) -> tuple[Any, bool]:
+        """Return the value of one candidate, and whether it was repaired."""
+        try:
+            return self._parsed(text), False
+        except (ValidationError, Breach) as error:
+            mends = self.contract.repair == "safe" and _is_malformed(error)
+            better = repair.without_trailing_commas(text) if mends else None
+            if better is None:
+                raise
+        return self._parsed(better), True
+
+    def _parsed(self, candidate: str) -> Any:
+        value = self._schema.validate_json(candidate, strict=self._strict, extra=self._extra)
+        if self._schema.is_finite is not None and not self._schema.is_finite(value):
+            raise _not_finite()
+        return value
+
+    def _mended(self, text: str, malformed: Breach, note: Note | None) -> Any:
+        """Return the value of `text` once what may be taken off safely is off; parsed as strictly as any other."""
+        whole = repair.repaired(text)
+        if whole is None:
+            raise malformed
+        try:
+            value = self._schema.validate_json(whole, strict=self._strict, extra=self._extra)
+        except ValidationError as error:
+            if _is_malformed(error):
+                raise malformed from None
+            raise
+        if note is not None:
+            note.repaired = "safe"
+        return value
+
+    def _finish(self, value: object, *, checked: bool = True) -> None:
         is_finite = self._schema.is_finite
         if is_finite is not None and not is_finite(value):
             raise _not_finite()
-        if self._checks:
-            checks.run(self._checks, value)
+        if checked:
+            for check in self.checks:
+                if not check.is_async:
+                    check.run(value)
 
     def _refusal(self, error: Exception) -> Breach:
         if not isinstance(error, Breach):
@@ -249,6 +312,12 @@ def _is_malformed(error: Exception) -> bool:
     (line,) = error.errors(include_input=False, include_url=False, include_context=False)
     # the second: half a surrogate pair in the text itself
     return line["loc"] == () and line["type"] in {"json_invalid", "string_unicode"}
+
+
+def label_of(contract: OutputContract[Any]) -> str:
+    """Return what messages and telemetry call `contract`."""
+    name = contract.name or _name_of(contract.schema)
+    return name if contract.version is None else f"{name}@{contract.version}"
 
 
 def _name_of(schema: object) -> str:

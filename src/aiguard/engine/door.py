@@ -52,7 +52,8 @@ class Door:
     @classmethod
     def of(cls, policy: Policy, state: State, form: Form, steps: tuple[Step, ...]) -> Door | None:
         """Return the short way out, where there is one: a breaker for all calls, nothing before it, a floor or none."""
-        asked_before = policy.breaker is None or policy.key is not None or policy.budget is not None
+        unasked = (policy.key, policy.budget, policy.input)
+        asked_before = policy.breaker is None or any(one is not None for one in unasked)
         if asked_before or form is not Form.VALUE or (steps and steps[0].way is not Way.VALUE):
             return None
         return cls(state, steps, counting=policy.counts_calls)

@@ -1,7 +1,8 @@
 """
 The one fixed order.
 
-    call ▶ fallback ▶ gate ▶ deadline ▶ retry ▶ hedge ▶ output ▶ cooldown ▶ budget ▶ breaker ▶ bulkhead ▶ attempt
+    call ▶ fallback ▶ gate ▶ input ▶ deadline ▶ retry ▶ hedge ▶ output
+         ▶ cooldown ▶ budget ▶ breaker ▶ bulkhead ▶ attempt
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.call import Call, Journal, Proceed, Stage, logger
 from aiguard.classification import class_name
-from aiguard.deadline import earliest
+from aiguard.deadline import current, earliest
 from aiguard.engine.clocks import NO_CLOCKS, clocks_of
+from aiguard.engine.contracts import refuse_unfed, refuse_unkept
 from aiguard.engine.door import Door
 from aiguard.engine.elements import elements_of
 from aiguard.engine.ladder import collected, steps_of
@@ -33,12 +35,13 @@ from aiguard.stages.deadline import DeadlineStage
 from aiguard.stages.fallback import FallbackStage, Form
 from aiguard.stages.gate import GateStage
 from aiguard.stages.hedge import HedgeStage
+from aiguard.stages.input import InputStage
 from aiguard.stages.output import OutputStage
 from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
 from aiguard.telemetry import events, names
 from aiguard.telemetry.spans import CallTrace, open_trace
-from aiguard.usage import total_of
+from aiguard.usage import report_usage, total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from aiguard.engine.state import State
     from aiguard.policy import Policy
     from aiguard.stages.partition import Partition
+    from aiguard.usage import Usage
 
 
 def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judged: bool) -> list[Stage]:
@@ -55,6 +59,7 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
     stages: list[Stage | None] = [
         fallback,
         GateStage(state.switch),
+        _input_stage(policy, state),
         DeadlineStage(),
         RetryStage(
             policy.retry,
@@ -62,16 +67,23 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
             budgeted=policy.retry_budget is not None,
             counting=policy.counts_calls,
             idempotent=policy.idempotent,
+            tally=state.tallies.of(state.contract) if state.contract is not None else None,
         ),
         HedgeStage(policy.hedge, state.latencies, budgeted=policy.retry_budget is not None) if policy.hedge else None,
         OutputStage(state.judge) if state.judge is not None and judged else None,
         CooldownStage(),
-        BudgetStage(state.ledger) if state.ledger is not None else None,
+        BudgetStage(state.ledger, state.meter) if state.ledger is not None else None,
         BreakerStage(lease_of(policy)) if policy.breaker is not None else None,
         BulkheadStage(state.permits) if state.permits is not None else None,
         AttemptStage(state.name, policy.attempt_timeout, state.contract or ""),
     ]
     return [stage for stage in stages if stage is not None]
+
+
+def _input_stage(policy: Policy, state: State) -> InputStage | None:
+    if state.input is None:
+        return None
+    return InputStage(state.name, state.input, state.tallies.of(state.input.label), wrapped=policy.stream == "buffer")
 
 
 def lease_of(policy: Policy) -> float:
@@ -136,6 +148,9 @@ class Pipeline:
         elements = elements_of(state.name, policy) if self.form is Form.ELEMENTS else None
         judge = state.judge if elements is None else elements.item
         self.item_judge = judge if self.form.is_surfaced else None
+        refuse_unkept(state.name, judge, shape, self.form)
+        if state.input is not None:
+            refuse_unfed(state.name, state.input, policy, component)
         if self.form.is_surfaced:
             self.runtime: Runtime = surfacing(policy, state, shape, clocks, elements)
         else:
@@ -189,6 +204,7 @@ class Pipeline:
     def answered(self, call: Call) -> None:
         """End a call whose value left the boundary."""
         journal = call.journal
+        self._pass_on(journal)
         if journal.rung is None:
             self.state.metrics.succeeded(call)
             outcome = names.SUCCESS
@@ -203,6 +219,7 @@ class Pipeline:
     def failed(self, call: Call, error: BoundaryError) -> Exception:
         """End a call that no rung answered; return what leaves the boundary."""
         journal = call.journal
+        self._pass_on(journal)
         if journal.delivered:
             error = _interrupted(error, journal.delivered)
         failure = error.failure
@@ -223,6 +240,7 @@ class Pipeline:
 
     def broken(self, call: Call) -> None:
         """End a call that was cancelled, or that a programmer's error made impossible."""
+        self._pass_on(call.journal)
         self.state.metrics.ended(names.CANCELLED, call, None)
         self._end_trace(call, names.CANCELLED, None)
 
@@ -240,7 +258,7 @@ class Pipeline:
                 (run.started or begun) - begun,
                 run.ended - (run.started or begun),
                 run.cancelled,
-                total_of(run.used),
+                total_of(self._priced(run.used)),
             )
             for run in journal.runs
         )
@@ -255,23 +273,54 @@ class Pipeline:
             failure=failure or journal.failure,
             attempts=attempts,
             elapsed=call.clock.now() - begun,
+            repaired=_repaired(journal),
             contract=self.state.contract,
             trace_id=trace.trace_id if isinstance(trace, CallTrace) else None,
             age=journal.age,
+            rung_usage=total_of(self._priced(journal.used_by_rungs)),
             error=error,
         )
+
+    def _priced(self, used: list[Usage] | None) -> list[Usage] | None:
+        """Return each of what an attempt has used with what it cost, where that is known."""
+        return used if used is None or self.state.prices is None else self.state.prices.priced(used)
+
+    def _pass_on(self, journal: Journal) -> None:
+        """Report what a call has used to the attempt of the boundary around it, where there is one."""
+        frame = current.get()
+        if frame is None or frame[2] is None:
+            return
+        for used in (*(run.used for run in journal.runs), journal.used_by_rungs):
+            for usage in self._priced(used) or ():
+                report_usage(usage)
 
     def _end_trace(self, call: Call, outcome: str, failure: Failure | None) -> None:
         journal = call.journal
         trace = journal.listener
         if isinstance(trace, CallTrace):
-            trace.end(outcome, len(journal.runs), failure, self.state.contract, rung=journal.rung, age=journal.age)
+            trace.end(
+                outcome,
+                len(journal.runs),
+                failure,
+                self.state.contract,
+                rung=journal.rung,
+                age=journal.age,
+                repaired=_repaired(journal),
+            )
 
 
 def _context(call: Call) -> Any:
     """Return what ties a log event to the call's trace."""
     trace = call.journal.listener
     return trace.context if isinstance(trace, CallTrace) else None
+
+
+def _repaired(journal: Journal) -> str | None:
+    """Return how the answer that left was repaired."""
+    if journal.rung is not None:
+        return journal.repaired
+    answered = (run for run in journal.runs if run.failure is None and not run.cancelled)
+    return next((run.repaired for run in answered), None)
 
 
 def value_of(answer: Any) -> Any:

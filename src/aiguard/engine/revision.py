@@ -8,7 +8,7 @@ from aiguard.engine.elements import elements_of
 from aiguard.engine.ladder import steps_of
 from aiguard.engine.pipeline import Pipeline
 from aiguard.engine.shape import Shape
-from aiguard.engine.state import State, judge_of
+from aiguard.engine.state import State, input_judge_of, judge_of
 from aiguard.errors import PolicyError
 from aiguard.problem import Problem
 from aiguard.rung import BoundaryRung, Rung
@@ -37,7 +37,7 @@ class Revision:
     __slots__ = ("pipelines", "policy", "state")
 
     def __init__(self, name: str, policy: Policy, before: Revision | None = None) -> None:
-        """Raises `PolicyError` where the output contract cannot be compiled."""
+        """Raises `PolicyError` where a contract cannot be compiled."""
         self.policy = policy
         self.state: State = State(name, policy, before.state if before else None)
         self.pipelines: dict[str, Pipeline] = {}
@@ -62,6 +62,7 @@ class Revision:
 
 def rehearse(name: str, policy: Policy) -> None:
     """Hold contract and ladder to each other, for a boundary that is not declared yet. Raises `PolicyError`."""
+    input_judge_of(name, policy.input)
     if policy.output is not None or policy.fallback:
         judge = elements_of(name, policy).item if policy.stream == "elements" else judge_of(name, policy.output)
         ladder = policy.model_copy(update={"fallback": tuple(_stood_in(rung) for rung in policy.fallback)})

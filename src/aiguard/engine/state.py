@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.clock import SYSTEM
-from aiguard.contract import Judge, OutputContract
+from aiguard.contract import InputJudge, Judge, OutputContract
+from aiguard.contract.rates import Tallies
 from aiguard.engine.dependency import DEPENDENCIES, Dependency
 from aiguard.engine.runtime import SYSTEM_PATIENCE
 from aiguard.errors import PolicyError
@@ -15,6 +16,8 @@ from aiguard.stages.budget import Ledger
 from aiguard.stages.bulkhead import Permits
 from aiguard.stages.last_good import Memory
 from aiguard.stages.latencies import Latencies
+from aiguard.stages.metering import Meter
+from aiguard.stages.pricing import PriceTable
 from aiguard.switch import Switch
 from aiguard.telemetry import names
 from aiguard.telemetry.metrics import BoundaryMetrics
@@ -53,10 +56,14 @@ class State:
         switch: Whether it may run.
         judge: Its output contract, compiled.
         contract: That contract's name, or `None`.
+        input: Its input contract, compiled.
+        tallies: How often its contracts are broken.
         dependency: What it calls, and perhaps others with it: breaker, cooldown and retry budget of each key.
         partition: What the calls without a key share of that.
         permits: Its bulkhead.
         ledger: Its budget.
+        prices: What its models cost.
+        meter: What counts tokens and money for its budget, where that limits them.
         kept_permits: The bulkhead that it has, or had under a policy before.
         kept_ledger: The same of its budget.
         latencies: How long its attempts took, for hedges.
@@ -76,6 +83,7 @@ class State:
         "contract",
         "dependency",
         "hedge_workers",
+        "input",
         "judge",
         "kept_ledger",
         "kept_permits",
@@ -83,25 +91,30 @@ class State:
         "ledger",
         "max_bytes",
         "memories",
+        "meter",
         "metrics",
         "name",
         "partition",
         "patience",
         "permits",
+        "prices",
         "rung_workers",
         "span_name",
         "switch",
+        "tallies",
         "workers",
     )
 
     def __init__(self, name: str, policy: Policy, before: State | None = None) -> None:
-        """Raises `PolicyError` where the output contract cannot be compiled."""
+        """Raises `PolicyError` where a contract cannot be compiled."""
         self.name = name
         self.clock: Clock = before.clock if before else SURROUNDINGS.clock
         self.patience: Patience = before.patience if before else SURROUNDINGS.patience
         self.switch: Switch = before.switch if before else Switch(off=policy.mode == "off")
         self.judge = judge_of(name, policy.output)
         self.contract = self.judge.name if self.judge is not None else None
+        self.input = input_judge_of(name, policy.input)
+        self.tallies: Tallies = before.tallies if before else Tallies()
         self.max_bytes = self.judge.contract.max_bytes if self.judge is not None else None
         self.dependency = _dependency(name, policy, before, self.clock)
         self.partition = self.dependency.partition
@@ -112,6 +125,10 @@ class State:
         )
         self.permits = self.kept_permits if policy.bulkhead else None
         self.ledger = self.kept_ledger if policy.budget else None
+        self.prices = PriceTable(name, policy.prices) if policy.prices else None
+        self.meter: Meter | None = None
+        if self.ledger is not None and policy.budget is not None and policy.budget.is_metered:
+            self.meter = Meter(name, policy.budget, self.prices, self.ledger.largest)
         self.latencies: Latencies = before.latencies if before else Latencies()
         limit = policy.bulkhead.most if policy.bulkhead else None
         self.workers: Workers = before.workers if before else Workers(name, limit)
@@ -120,7 +137,7 @@ class State:
         self.memories = _memories(name, policy, before)
         self.metrics: BoundaryMetrics = before.metrics if before else BoundaryMetrics(name)
         self.span_name = f"{names.CALL_SPAN} {name}"
-        self.attributes = start_attributes(name, policy.owner)
+        self.attributes = start_attributes(name, policy.owner, self.input.label if self.input is not None else None)
 
     def begin(self, policy: Policy) -> None:
         """Hold what it shares with other boundaries to `policy`, which is in force from now on."""
@@ -144,6 +161,7 @@ class State:
         """Forget the calls of the parent process: they are not here. What its component answered is kept."""
         self.dependency.forked()
         self.latencies.forked()
+        self.tallies.forked()
         if self.kept_ledger is not None:
             self.kept_ledger.forked()
         self.workers.reset()
@@ -169,6 +187,16 @@ def _permits(policy: Policy) -> Permits | None:
 def _memories(name: str, policy: Policy, before: State | None) -> dict[LastGood, Memory]:
     kept = before.memories if before else {}
     return {rung: kept.get(rung) or Memory(name, rung) for rung in policy.fallback if isinstance(rung, LastGood)}
+
+
+def input_judge_of(name: str, given: Any) -> InputJudge | None:
+    """Return the input contract of a boundary, compiled. Raises `PolicyError`."""
+    if given is None:
+        return None
+    try:
+        return InputJudge(given)
+    except PolicyError as error:
+        raise error.of(name) from error.__cause__
 
 
 def judge_of(name: str, output: Any) -> Judge[Any] | None:

@@ -2,7 +2,7 @@
 HTTP clients that know how long they are waited for.
 
     client = guard_client(httpx2.Client())
-    openai = OpenAI(http_client=guard_client(DefaultHttpxClient()), max_retries=0)
+    client = deadline_client(OpenAI())  # a copy: retries 0, the same connections
 
 One source for httpx and httpx2, whichever the client is of; neither is imported here.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -19,7 +20,7 @@ from aiguard.deadline import current
 from aiguard.propagation import HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import ModuleType, TracebackType
 
     from aiguard.deadline import Frame
@@ -52,15 +53,67 @@ def guard_client(client: Client) -> Client:
     Raises:
         TypeError: It is another kind of client. For an SDK's, guard the `http_client` that it is given.
     """
-    library, is_async = _library_of(client)
-    held: Any = client
-    notice = _Notice()
-    held._transport = _wrapped(held._transport, library, notice, is_async=is_async)  # noqa: SLF001 - it has no other way in
-    held._mounts = {  # noqa: SLF001 - as above
-        pattern: None if transport is None else _wrapped(transport, library, notice, is_async=is_async)
-        for pattern, transport in held._mounts.items()  # noqa: SLF001 - as above
-    }
+    _guard(client, Notice())
     return client
+
+
+def deadline_client(client: Client) -> Client:
+    """
+    Return a client's copy that knows of the deadline around each of its requests, and tries none a second time.
+
+    The copy does what `guard_client` says. The client itself stays as it was, and so does whatever else uses it: both
+    send over the same connections. Closing the copy closes none of them; once the client is closed, the copy is too.
+
+    Args:
+        client: A client of OpenAI's or Anthropic's SDK, or a `Client` or `AsyncClient` of httpx (0.28) or httpx2.
+
+    Raises:
+        TypeError: It is another kind of client.
+    """
+    sdk: Any = client
+    if hasattr(client, "with_options") and hasattr(client, "_client"):
+        copied: Client = sdk.with_options(max_retries=0, http_client=lent(sdk._client, sdk._client))  # noqa: SLF001 - the SDK's `http_client`
+        return copied
+    return lent(client, client)
+
+
+def lent(client: Client, owner: Any, notice: Notice | None = None) -> Client:
+    """
+    Return a copy of an HTTP client that is guarded, and sends over the client's own connections.
+
+    Args:
+        client: As `guard_client` takes it.
+        owner: With whom it ends: anything that has `is_closed`. `None`: with nobody.
+        notice: Whether it was said that it is used outside any boundary; by default the copy has one of its own.
+
+    Raises:
+        TypeError: It is another kind of client.
+    """
+    _library_of(client)
+    held: Any = copy(client)
+    held._state = type(held._state).UNOPENED  # noqa: SLF001 - it is opened and closed on its own
+    _guard(held, notice or Notice(), lambda transport: _Lent(transport, owner))
+    lent_client: Client = held
+    return lent_client
+
+
+def _guard(client: Any, notice: Notice, lend: Callable[[Any], Any] | None = None) -> None:
+    library, is_async = _library_of(client)
+
+    def wrapped(transport: Any) -> Any:
+        if isinstance(transport, _Transport):
+            if lend is None:
+                return transport
+            transport = transport.inner
+        if lend is not None:
+            transport = lend(transport)
+        return (_AsyncTransport if is_async else _SyncTransport)(transport, library, notice)
+
+    client._transport = wrapped(client._transport)  # noqa: SLF001 - it has no other way in
+    client._mounts = {  # noqa: SLF001 - as above
+        pattern: None if transport is None else wrapped(transport)
+        for pattern, transport in client._mounts.items()  # noqa: SLF001 - as above
+    }
 
 
 def _library_of(client: object) -> tuple[ModuleType, bool]:
@@ -69,19 +122,13 @@ def _library_of(client: object) -> tuple[ModuleType, bool]:
         if package in _LIBRARIES and cls.__name__ in {"Client", "AsyncClient"}:
             return sys.modules[package], cls.__name__ == "AsyncClient"
     msg = (
-        f"guard_client() takes a Client or AsyncClient of httpx or httpx2, not a {type(client).__qualname__}; for the "
-        "client of an SDK, guard the `http_client` that it is given"
+        f"a Client or AsyncClient of httpx or httpx2 can be guarded, not a {type(client).__qualname__}; for the client "
+        "of an SDK, guard the `http_client` that it is given, or use `deadline_client`"
     )
     raise TypeError(msg)
 
 
-def _wrapped(transport: Any, library: ModuleType, notice: _Notice, *, is_async: bool) -> Any:
-    if isinstance(transport, _Transport):
-        return transport
-    return (_AsyncTransport if is_async else _SyncTransport)(transport, library, notice)
-
-
-class _Notice:
+class Notice:
     """Whether it was said already that a client is used outside any boundary."""
 
     def __init__(self) -> None:
@@ -126,25 +173,66 @@ class _Timeouts(dict[str, Any]):
     def __init__(self, own: dict[str, Any], time: _Time) -> None:
         self._own = own
         self._time = time
-        super().__init__({phase: self._shortened(own.get(phase)) for phase in _PHASES})
-
-    def _shortened(self, own: float | None) -> float:
-        left = max(_LEAST, self._time.left())
-        return left if own is None else min(own, left)
+        left = max(_LEAST, time.left())
+        super().__init__(
+            {phase: left if (seconds := own.get(phase)) is None or left < seconds else seconds for phase in _PHASES}
+        )
 
     def __getitem__(self, phase: str) -> Any:
-        return self._shortened(self._own.get(phase))
+        left, own = max(_LEAST, self._time.left()), self._own.get(phase)
+        return left if own is None or left < own else own
 
     def get(self, phase: str, default: Any = None) -> Any:
         """Return the seconds that a phase may take from now on."""
         return self[phase] if phase in self else default  # noqa: SIM401 - this is `get`
 
 
+class _Lent:
+    """A transport that belongs to another client, which alone opens and closes it."""
+
+    def __init__(self, inner: Any, owner: Any) -> None:
+        self._inner = inner
+        self._owner = owner  # also kept alive: some close their connections when they are collected
+
+    def _check(self) -> None:
+        if self._owner is not None and self._owner.is_closed:
+            msg = "Cannot send a request, as the client has been closed."  # as the libraries say it
+            raise RuntimeError(msg)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it open."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave it open."""
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request over it."""
+        self._check()
+        return self._inner.handle_request(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request over it."""
+        self._check()
+        return await self._inner.handle_async_request(request)
+
+    def close(self) -> None:
+        """Leave it open."""
+
+    async def aclose(self) -> None:
+        """Leave it open."""
+
+
 class _Transport:
     """A client's transport, and around it what `guard_client` promises."""
 
-    def __init__(self, inner: Any, library: ModuleType, notice: _Notice) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, library: ModuleType, notice: Notice) -> None:
+        self.inner = inner
         self._library = library
         self._notice = notice
 
@@ -163,60 +251,66 @@ class _Transport:
         headers[HEADER] = str(int(left * 1000))
         timeouts = _Timeouts(request.extensions.get("timeout", {}), time)
         extensions = {**request.extensions, "timeout": timeouts}
-        sent = self._library.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=extensions
-        )
+        sent = _copy_of(request)
+        sent.headers, sent.extensions = headers, extensions
         return sent, time
+
+
+def _copy_of(request: Any) -> Any:
+    """Return a copy of a request, with its body, which `copy` leaves out; to make it anew costs many times as much."""
+    copied = object.__new__(type(request))
+    vars(copied).update(vars(request))
+    return copied
 
 
 class _SyncTransport(_Transport):
     """Of a `Client`."""
 
     def __enter__(self) -> Self:
-        self._inner.__enter__()
+        self.inner.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._inner.__exit__(kind, error, traceback)
+        self.inner.__exit__(kind, error, traceback)
 
     def handle_request(self, request: Any) -> Any:
         """Send a request and return the response, its body not read yet."""
         sent, time = self._prepared(request)
-        response = self._inner.handle_request(sent)
+        response = self.inner.handle_request(sent)
         if time is not None:
             response.stream = _stream_class(self._library)(response.stream, self._library, time)
         return response
 
     def close(self) -> None:
         """Close the connections."""
-        self._inner.close()
+        self.inner.close()
 
 
 class _AsyncTransport(_Transport):
     """Of an `AsyncClient`."""
 
     async def __aenter__(self) -> Self:
-        await self._inner.__aenter__()
+        await self.inner.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._inner.__aexit__(kind, error, traceback)
+        await self.inner.__aexit__(kind, error, traceback)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request and return the response, its body not read yet."""
         sent, time = self._prepared(request)
-        response = await self._inner.handle_async_request(sent)
+        response = await self.inner.handle_async_request(sent)
         if time is not None:
             response.stream = _async_stream_class(self._library)(response.stream, self._library, time)
         return response
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
 class _Body:

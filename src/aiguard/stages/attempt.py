@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiguard.call import logger
 from aiguard.classification import class_name, classify, traceback_of
 from aiguard.contract.breach import Breach
+from aiguard.contract.response import usage_of
 from aiguard.errors import (
     BoundaryError,
     BulkheadFullError,
@@ -18,9 +19,10 @@ from aiguard.errors import (
     StreamInterruptedError,
     error_for,
 )
-from aiguard.events import OutputInvalid, RunStarted
+from aiguard.events import RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full, Halted
+from aiguard.stages.output import output_invalid
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
@@ -65,6 +67,8 @@ class AttemptStage:
         else:
             if type(value) not in _PLAIN:
                 check_result(call, value)
+                if run.used is None and (used := usage_of(value)) is not None:
+                    run.used = [used]
             return value
         try:
             raise leaving
@@ -82,11 +86,7 @@ class AttemptStage:
             return HaltedError(Failure(FailureKind.HALTED, "gate", message))
         # by type alone: `isinstance` asks the exception's own `__class__`, which may lie
         if issubclass(type(error), Breach):  # one item of a stream, or a stream that grew too large
-            error = cast("Breach", error)
-            failure = Failure(error.kind, "output", error.message, None, error.exception)
-            if call.observed:
-                call.report(OutputInvalid(self.contract, failure))
-            return error_for(failure)
+            return self._breach(cast("Breach", error), call)
         if issubclass(type(error), BoundaryError):
             return self._nested(cast("BoundaryError", error))
         cause = error.original if type(error) is Boxed else error
@@ -99,6 +99,14 @@ class AttemptStage:
         if not isinstance(leaving, InvalidOutputError):
             leaving.__cause__ = cause
         return leaving
+
+    def _breach(self, breach: Breach, call: Call) -> BoundaryError:
+        if breach.kind is FailureKind.STREAM_INTERRUPTED:  # no answer that could break a contract
+            return error_for(Failure(breach.kind, "component", breach.message))
+        failure = Failure(breach.kind, "output", breach.message, None, breach.exception)
+        if call.observed:
+            call.report(output_invalid(self.contract, failure, breach))
+        return error_for(failure)
 
     def _timed_out(self, clock: str, call: Call, until: float) -> DeadlineExceededError:
         if clock:

@@ -16,27 +16,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from aiguard.errors import BudgetExhaustedError, BulkheadFullError
+from aiguard.errors import BoundaryError, BudgetExhaustedError, BulkheadFullError
 from aiguard.failure import Failure, FailureKind
+from aiguard.stages.metering import CALL, Amounts, Largest, at_least, counted, is_whole, limits_of
+from aiguard.stages.pricing import BILLIONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiguard.call import Call, Proceed
+    from aiguard.stages.metering import Meter
     from aiguard.strategies import Budget
 
-UNITS: Final = ("calls",)
-"""What is counted."""
+UNITS: Final = ("calls", "tokens", "USD")
+"""What is counted; dollars in billionths."""
 
 INDEXES: Final = tuple(range(len(UNITS)))
 
-Amounts: TypeAlias = tuple[int, ...]
-"""How much of each unit, in that order; whole numbers, since sums of fractions drift."""
-
-CALL: Final[Amounts] = (1,)
-NOTHING: Final[Amounts] = (0,)
+NOTHING: Final[Amounts] = (0,) * len(UNITS)
 
 SLICES: Final = 60
 """A window forgets in sixtieths, and late rather than early: by a second in a minute, so that none sees too much."""
@@ -90,9 +90,13 @@ class Ledger:
     What one boundary has spent and reserved in its window.
 
     It holds a number a slice and unit, for the slices that something was booked in: little, and no more with traffic.
+
+    Attributes:
+        largest: The most that one of the last attempts used.
     """
 
     def __init__(self, budget: Budget) -> None:
+        self.largest = Largest()
         self._slices: deque[Slice] = deque()
         self._deferred: dict[Reservation, float] = {}
         self._limits: Amounts = NOTHING
@@ -103,7 +107,7 @@ class Ledger:
     def configure(self, budget: Budget) -> None:
         """Change what may be spent; what is spent stays spent, and is forgotten after the window as it is now."""
         with self._lock:
-            before, self._limits = self._limits, (budget.calls,)
+            before, self._limits = self._limits, limits_of(budget)
             _add(self._left, self._limits)
             _subtract(self._left, before)
             self._per = budget.per
@@ -128,14 +132,16 @@ class Ledger:
                 self._turn(now)
             left, booked = self._left, self._current
             spent = booked.spent
-            for unit in INDEXES:
-                if amounts[unit] > left[unit]:
-                    self._make_room(amounts, now)
-                    break
-            for unit in INDEXES:
-                amount = amounts[unit]
-                left[unit] -= amount
-                spent[unit] += amount
+            calls, tokens, money = amounts  # unit by unit, not in a loop: every attempt comes by here
+            if calls > left[0] or tokens > left[1] or money > left[2]:
+                self._make_room(amounts, now)
+            left[0] -= calls
+            spent[0] += calls
+            if tokens or money:
+                left[1] -= tokens
+                spent[1] += tokens
+                left[2] -= money
+                spent[2] += money
         finally:
             self._lock.release()
         return Reservation(self, amounts, booked)
@@ -158,6 +164,11 @@ class Ledger:
                 if into is not None and not into.forgotten:
                     into.spent[unit] += beyond
                     self._left[unit] -= beyond
+
+    def learn(self, amounts: Amounts) -> None:
+        """Note what an attempt used that went to its end: by default the next ones reserve as much."""
+        with self._lock:
+            self.largest.add(*amounts[1:])
 
     def defer(self, reservation: Reservation, until: float) -> None:
         """Hold a reservation while its attempt waits, until then at most."""
@@ -215,7 +226,11 @@ class Ledger:
             if amounts[unit] > self._left[unit]:
                 limit = self._limits[unit]
                 used = limit - self._left[unit]
-                message = f"{used} of {limit} {name} are spent or reserved in {self._per:g} s"
+                message = (
+                    f"{_shown(unit, used)} of {_shown(unit, limit)} {name} are spent or reserved in {self._per:g} s"
+                )
+                if used < limit:
+                    message += f", and {_shown(unit, amounts[unit])} would have to be reserved"
                 free_in = self._free_in(amounts, now)
                 raise BudgetExhaustedError(Failure(FailureKind.BUDGET_EXHAUSTED, "budget", message, free_in))
 
@@ -229,6 +244,12 @@ class Ledger:
         return None
 
 
+def _shown(unit: int, amount: int) -> str:
+    if UNITS[unit] != "USD":
+        return str(amount)
+    return f"{amount / BILLIONTHS:.9f}".rstrip("0").removesuffix(".")
+
+
 def _add(sums: list[int], amounts: Sequence[int]) -> None:
     for unit in INDEXES:
         sums[unit] += amounts[unit]
@@ -240,23 +261,51 @@ def _subtract(sums: list[int], amounts: Sequence[int]) -> None:
 
 
 class BudgetStage:
-    """Reserve before the attempt, settle after it."""
+    """
+    Reserve before the attempt, settle after it.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: What is spent and reserved.
+        meter: What counts tokens and money; `None` where only calls are limited.
+    """
+
+    def __init__(self, ledger: Ledger, meter: Meter | None = None) -> None:
         self.ledger = ledger
+        self.meter = meter
 
     async def run(self, proceed: Proceed, call: Call) -> Any:
         """Raises `BudgetExhaustedError`, which says when there will be enough."""
-        ledger = self.ledger
+        ledger, meter = self.ledger, self.meter
         run = call.run
-        run.reservation = reservation = ledger.reserve(CALL, call.clock.now())
-        began = True
+        amounts = CALL if meter is None else meter.expected(call)
+        run.reservation = reservation = ledger.reserve(amounts, call.clock.now())
+        began, known = True, False
+        kind: FailureKind | None = None
         try:
-            return await proceed(call)
+            value = await proceed(call)
+            known = True
         except BulkheadFullError as full:
             began = full.failure.stage != "attempt"  # no worker was free
+            known, kind = True, full.failure.kind
             raise
+        except BoundaryError as error:
+            known, kind = True, error.failure.kind
+            raise
+        else:
+            return value
         finally:
-            # an attempt that began has spent what it reserved: nothing is left to settle
             if run.started is None or not began:
                 ledger.settle(reservation, NOTHING, call.clock.now())
+            elif meter is not None:  # else what it reserved is what it has spent: nothing is left to settle
+                if run.abandoned is not None:
+                    run.abandoned.when_ended(partial(self._settle_left_behind, meter, call, reservation))
+                else:
+                    used = meter.used(run)
+                    spent = counted(kind, used, amounts) if known else at_least(used, amounts)
+                    ledger.settle(reservation, spent, call.clock.now())
+                    if known and used is not None and is_whole(kind):
+                        ledger.learn(used)
+
+    def _settle_left_behind(self, meter: Meter, call: Call, reservation: Reservation) -> None:
+        """Settle what a thread has spent that went on after its call, now that it has ended."""
+        self.ledger.settle(reservation, at_least(meter.used(call.run), reservation.amounts), call.clock.now())

@@ -14,6 +14,7 @@ from aiguard.errors import BoundaryError, DeadlineExceededError, error_for
 from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full
+from aiguard.stages.checking import ask
 from aiguard.stages.last_good import NothingKept
 from aiguard.stream import SURFACED, Buffered, items_of
 
@@ -173,7 +174,7 @@ class FallbackStage:
                 now = call.clock.now()
                 until = now + (call.deadline - now) / callables
                 callables -= 1
-                if until <= now or (step.ai and failure.kind in NO_AI_AFTER):
+                if until <= now or (step.ai and failure.kind in NO_AI_AFTER and not journal.any_rung):
                     continue
             # said before it answers: a stream's items leave while it does
             journal.rung, journal.failure = step.name, failure
@@ -208,6 +209,7 @@ class FallbackStage:
             raise
         else:
             self._end(call, run, None)
+            call.journal.repaired = run.repaired
             return answer
         logger.warning("rung %r did not answer: %s", run.rung, why)
         missed = Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
@@ -232,19 +234,19 @@ class FallbackStage:
             value = await runtime.offload(asked, until)
         else:
             value = await runtime.inline(asked, until)
-        return await self._formed(step, value, asked)
+        return await self._formed(step, value, asked, until)
 
     async def _recalled(self, step: Step, asked: Call) -> Any:
         """Return an answer that the component gave before, judged anew; how old it is goes into the journal."""
         value, age = asked.fn(*asked.args)
         if self.form is Form.BUFFER:
-            value = await self._formed(step, Buffered(value), asked)
+            value = await self._formed(step, Buffered(value), asked, math.inf)
         elif self.judge is not None:
             value = self.judge.judge_value(value)  # it has passed the gates for raw answers
         asked.journal.age = age
         return value
 
-    async def _formed(self, step: Step, value: Any, asked: Call) -> Any:
+    async def _formed(self, step: Step, value: Any, asked: Call, until: float) -> Any:
         """Return the answer in the boundary's form, judged by its contract."""
         if self.form.is_surfaced:
             if step.way is not Way.INVOKE:  # a whole answer: its items are surfaced, and judged, one by one
@@ -252,13 +254,24 @@ class FallbackStage:
             return None
         if self.form is Form.BUFFER:
             stream = value if isinstance(value, Buffered) else Buffered(items_of(value))
-            return stream.judged(self.judge.judge(stream.whole())) if self.judge is not None else stream
-        return self.judge.judge(value) if self.judge is not None else value
+            if self.judge is None:
+                return stream
+            return stream.judged(await self._judged(self.judge, step, stream.whole(), asked, until))
+        return value if self.judge is None else await self._judged(self.judge, step, value, asked, until)
+
+    async def _judged(self, judge: Judge[Any], step: Step, raw: Any, asked: Call, until: float) -> Any:
+        if not judge.checks or step.way is Way.MEMORY:  # it was asked of all of them when it was new
+            return judge.judge(raw, asked.run)
+        value = judge.judge(raw, asked.run, checked=False)
+        await ask(judge, value, asked, until)
+        return value
 
     def _end(self, call: Call, run: Run, failure: Failure | None, *, cancelled: bool = False) -> None:
         run.ended = call.clock.now()
         run.failure = failure
         run.cancelled = cancelled
+        if run.used is not None:
+            call.journal.used_by_rungs = [*(call.journal.used_by_rungs or ()), *run.used]
         if call.observed:
             call.report(RunEnded(run))
 

@@ -8,6 +8,7 @@ from aiguard.contract.breach import Breach
 from aiguard.errors import BoundaryError, error_for
 from aiguard.events import OutputInvalid
 from aiguard.failure import Failure
+from aiguard.stages.checking import ask
 from aiguard.stream import Buffered
 
 if TYPE_CHECKING:
@@ -22,12 +23,20 @@ class OutputStage:
         self.judge = judge
 
     async def run(self, proceed: Proceed, call: Call) -> Any:
-        """Raises `InvalidOutputError`, or `ComponentError` for a refusal or a content filter."""
+        """
+        Judge what `proceed` gave.
+
+        Raises:
+            InvalidOutputError: Where it breaks the contract; `ComponentError` for a refusal or a content filter.
+            DeadlineExceededError: Where a check of the contract took all the time that was left.
+        """
+        judge = self.judge
         raw = await proceed(call)
         try:
-            if type(raw) is Buffered:
-                return raw.judged(self.judge.judge(raw.whole()))
-            return self.judge.judge(raw)
+            value = judge.judge(raw.whole() if type(raw) is Buffered else raw, call.run, checked=False)
+            if judge.checks:
+                await ask(judge, value, call)
+            return raw.judged(value) if type(raw) is Buffered else value
         except Breach as caught:
             breach = caught
         raise self.invalid(breach, call)
@@ -36,5 +45,13 @@ class OutputStage:
         """Return the error for `breach`, without a cause: a traceback would print the answer."""
         failure = Failure(breach.kind, "output", breach.message, None, breach.exception)
         if call.observed:
-            call.report(OutputInvalid(self.judge.name, failure))
+            call.report(output_invalid(self.judge.name, failure, breach))
         return error_for(failure)
+
+
+def output_invalid(contract: str, failure: Failure, breach: Breach) -> OutputInvalid:
+    """Return the event that tells of `breach`."""
+    fault = breach.fault
+    return (
+        OutputInvalid(contract, failure) if fault is None else OutputInvalid(contract, failure, fault.check, fault.code)
+    )

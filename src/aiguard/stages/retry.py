@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.call import logger
 from aiguard.classification import class_name
+from aiguard.contract.rates import REPAIRED
 from aiguard.errors import BoundaryError
 from aiguard.events import RetryBudgetExhausted, Retrying, Run, RunEnded
 from aiguard.failure import INVALID_OUTPUTS, REASKABLE, REJECTIONS, Failure, FailureKind
 from aiguard.policy import REFUSED_BY_COMPONENT
+from aiguard.stages.feedback import told
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
+    from aiguard.contract.rates import Tally
     from aiguard.outcome import Reason
     from aiguard.strategies import Retry
 
@@ -49,6 +52,7 @@ class RetryStage:
         budgeted: Whether the retry budget is asked.
         counting: Whether the retry budget is told of every call.
         idempotent: Whether asking twice does no more than asking once.
+        tally: Where it is counted how often answers break the output contract, where there is one.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class RetryStage:
         budgeted: bool = True,
         counting: bool = True,
         idempotent: bool = True,
+        tally: Tally | None = None,
     ) -> None:
         self.retry = retry
+        self.tally = tally
         self.reask = reask
         self.budgeted = budgeted
         self.counting = counting
@@ -69,7 +75,7 @@ class RetryStage:
         if not idempotent and isinstance(self.on, frozenset):
             self.on &= REFUSED_BY_COMPONENT
 
-    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: C901, PLR0912 - one loop, its counts in its frame
+    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop, its counts in its frame
         """Raises what the last attempt raised."""
         journal = call.journal
         if self.counting:
@@ -82,6 +88,8 @@ class RetryStage:
             except BoundaryError as error:
                 failure = error.failure
                 self._close(call, run, failure)
+                if self.tally is not None:
+                    self.tally.failed(run, failure)
                 reason, further = run.reason, True
                 if failure.kind is FailureKind.COOLING_DOWN and run.started is None:
                     delay = self.delay_until_over(failures, failure, call)
@@ -109,11 +117,15 @@ class RetryStage:
                     journal.runs.append(run)
                     if journal.listener is not None:
                         call.report(RunEnded(run))
+                if self.tally is not None:
+                    self.tally.count(run.ended) if run.repaired is None else self.tally.note(run.ended, (REPAIRED,))
                 return value
             if further:
                 run = Run()
                 run.number = journal.tries = journal.tries + 1
                 run.reason = reason
+                if reason == "reask":
+                    call = told(call, failure)
                 attempt = call.attempting(run)
             if call.observed:
                 call.report(Retrying(run.number, reason, delay, failure))

@@ -18,7 +18,9 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 from aiguard.call import logger
 from aiguard.events import (
     BreakerMoved,
+    CheckErrored,
     Hedging,
+    InputInvalid,
     OutputInvalid,
     Paused,
     RetryBudgetExhausted,
@@ -59,11 +61,13 @@ class SpanScope:
         context.detach(token)  # type: ignore[arg-type]
 
 
-def start_attributes(boundary: str, owner: str | None) -> dict[str, AttributeValue]:
+def start_attributes(boundary: str, owner: str | None, contract: str | None = None) -> dict[str, AttributeValue]:
     """Return what every span of a call starts with: a head sampler sees nothing else."""
     attributes: dict[str, AttributeValue] = {names.BOUNDARY: boundary}
     if owner is not None:
         attributes[names.OWNER] = owner
+    if contract is not None:
+        attributes[names.INPUT_CONTRACT] = contract
     return attributes
 
 
@@ -114,34 +118,42 @@ class CallTrace:
         elif isinstance(event, RunEnded):
             self._end_run(event.run)
         elif self._recording:
-            if isinstance(event, Retrying):
-                self._span.add_event(
-                    names.RETRY_EVENT,
-                    {
-                        names.ATTEMPT_NUMBER: event.number,
-                        names.ATTEMPT_KIND: event.reason,
-                        names.RETRY_DELAY: event.delay,
-                        names.ERROR_TYPE: event.failure.kind.value,
-                    },
-                )
-            elif isinstance(event, RetryBudgetExhausted):
-                self._span.add_event(names.RETRY_BUDGET_EVENT, {names.ATTEMPT_KIND: event.reason})
-            elif isinstance(event, Hedging):
-                self._span.add_event(
-                    names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: event.number, names.HEDGE_DELAY: event.after}
-                )
-            elif isinstance(event, Paused):
-                self._span.add_event(
-                    names.COOLDOWN_EVENT,
-                    {names.COOLDOWN_SECONDS: event.seconds, names.ERROR_TYPE: event.kind.value},
-                )
-            elif isinstance(event, OutputInvalid):
-                self._span.add_event(
-                    names.INVALID_EVENT,
-                    {names.CONTRACT: event.contract, names.ERROR_TYPE: event.failure.kind.value},
-                )
-            elif isinstance(event, BreakerMoved):
-                self._span.add_event(names.BREAKER_EVENT, {names.BREAKER_STATE: event.after})
+            self._note(event)
+
+    def _note(self, event: Event) -> None:
+        """Write `event` down on the call's span."""
+        if isinstance(event, Retrying):
+            self._span.add_event(
+                names.RETRY_EVENT,
+                {
+                    names.ATTEMPT_NUMBER: event.number,
+                    names.ATTEMPT_KIND: event.reason,
+                    names.RETRY_DELAY: event.delay,
+                    names.ERROR_TYPE: event.failure.kind.value,
+                },
+            )
+        elif isinstance(event, RetryBudgetExhausted):
+            self._span.add_event(names.RETRY_BUDGET_EVENT, {names.ATTEMPT_KIND: event.reason})
+        elif isinstance(event, Hedging):
+            self._span.add_event(
+                names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: event.number, names.HEDGE_DELAY: event.after}
+            )
+        elif isinstance(event, Paused):
+            self._span.add_event(
+                names.COOLDOWN_EVENT,
+                {names.COOLDOWN_SECONDS: event.seconds, names.ERROR_TYPE: event.kind.value},
+            )
+        elif isinstance(event, InputInvalid):
+            self._span.add_event(
+                names.INPUT_EVENT, {names.INPUT_CONTRACT: event.contract, names.INPUT_CODES: event.codes}
+            )
+        elif isinstance(event, OutputInvalid):
+            said = {names.CONTRACT: event.contract, names.ERROR_TYPE: event.failure.kind.value}
+            self._span.add_event(names.INVALID_EVENT, said | _check(event))
+        elif isinstance(event, CheckErrored):
+            self._span.add_event(names.CHECK_EVENT, {names.CONTRACT: event.contract} | _check(event))
+        elif isinstance(event, BreakerMoved):
+            self._span.add_event(names.BREAKER_EVENT, {names.BREAKER_STATE: event.after})
 
     def end(
         self,
@@ -152,6 +164,7 @@ class CallTrace:
         *,
         rung: str | None = None,
         age: float | None = None,
+        repaired: str | None = None,
     ) -> None:
         """End the call's span. Handled failures leave its status unset, as the semantic conventions ask."""
         span = self._span
@@ -159,6 +172,8 @@ class CallTrace:
             attributes: dict[str, AttributeValue] = {names.OUTCOME: outcome, names.ATTEMPT_COUNT: attempts}
             if contract is not None:
                 attributes[names.CONTRACT] = contract
+            if repaired is not None:
+                attributes[names.REPAIRED] = repaired
             if failure is not None and outcome == names.FALLBACK:
                 attributes[names.DEGRADED] = True
                 attributes[names.DEGRADED_REASON] = failure.kind.value
@@ -194,9 +209,17 @@ class CallTrace:
             return
         span = run.scope.span
         if span.is_recording():
+            if run.repaired is not None:
+                span.set_attribute(names.REPAIRED, run.repaired)
             if run.cancelled:
                 span.set_attribute(names.ATTEMPT_OUTCOME, names.CANCELLED)
             elif run.failure is not None:
                 span.set_attributes({names.ERROR_TYPE: run.failure.kind.value, names.STAGE: run.failure.stage})
                 span.set_status(StatusCode.ERROR, run.failure.kind.value)
         span.end()
+
+
+def _check(event: OutputInvalid | CheckErrored) -> dict[str, str]:
+    """Return which check it was, and the code that it gave."""
+    said = {names.CHECK_NAME: event.check, names.CHECK_CODE: event.code}
+    return {name: word for name, word in said.items() if word}

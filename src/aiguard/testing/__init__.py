@@ -13,7 +13,7 @@ from aiguard.testing.faults import (
     OneOf,
     Truncation,
 )
-from aiguard.testing.faultserver import FaultServer, RecordedRequest, WireFault, fault_server
+from aiguard.testing.faultserver import FaultServer, RawReply, RecordedRequest, WireFault, fault_server
 from aiguard.testing.injection import inject
 from aiguard.testing.virtual import VirtualClock, fresh_registry, virtual_time
 
@@ -28,6 +28,7 @@ __all__ = [
     "InjectedError",
     "Latency",
     "OneOf",
+    "RawReply",
     "RecordedRequest",
     "Truncation",
     "VirtualClock",

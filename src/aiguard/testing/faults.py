@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from aiguard.classification import BY_CLASS
 from aiguard.contract.breach import Breach
 from aiguard.errors import error_for
 from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, Failure, FailureKind
+from aiguard.failure_table import BY_CLASS
 from aiguard.problem import nearest, shown
 from aiguard.signals import Expired
 

@@ -74,7 +74,7 @@ class BudgetModel:
         """Return what an attempt may spend, or `None`."""
         held = sum(self._is_held(one, now) for one in self.bookings)
         end = self._slice(now)
-        if held >= self.policy.calls:
+        if self.policy.calls is not None and held >= self.policy.calls:
             return None
         booking = Booking(end)
         self.bookings.append(booking)

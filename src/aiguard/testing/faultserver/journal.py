@@ -30,7 +30,7 @@ class RecordedRequest:
         body: The parsed JSON; the bytes where they are none.
         provider: Whose format it was, or `None` for an unknown path.
         model: The name in it, or `None`.
-        fault: What it met, or `None` where the server could make nothing of it.
+        fault: What it met, or `None` where that was a `RawReply`, or the server could make nothing of it.
         amount: The fault's number; 0 where it takes none.
         status: Of the reply; `None` while it lasts, and where no headers were ever sent.
         sent: Bytes of the reply that left, headers included; 0 while it lasts.

@@ -59,6 +59,38 @@ class Reply:
     opening: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """
+    A reply in words of your own, for `server.script()`: what a provider says that no fault of the catalogue does.
+
+    Args:
+        status: Of HTTP, 200 to 599.
+        body: Sent as it is where it is text or bytes, as JSON otherwise.
+        content_type: As the header says it.
+        headers: Others.
+
+    Raises:
+        ValueError: The status is none.
+    """
+
+    status: int
+    body: Any = ""
+    content_type: str = _JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 599:  # noqa: PLR2004 - statuses that end a request
+            raise ValueError(f"RawReply takes a status from 200 to 599, not {self.status!r}")
+
+    @property
+    def reply(self) -> Reply:
+        """What is to be sent."""
+        text = self.body if isinstance(self.body, str | bytes) else json.dumps(self.body)
+        data = text.encode() if isinstance(text, str) else text
+        return Reply(self.status, self.content_type, (data,), len(data), self.headers)
+
+
 def plain(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
     """Return a reply of JSON in one piece."""
     data = json.dumps(body).encode()

@@ -21,7 +21,7 @@ from aiguard.testing.faultserver.delivery import Line, deliver
 from aiguard.testing.faultserver.http1 import HEAD_LIMIT, Request, UnreadableError, read_request
 from aiguard.testing.faultserver.journal import Journal, RecordedRequest
 from aiguard.testing.faultserver.openai_wire import error_body
-from aiguard.testing.faultserver.reply import Reply, misused, plain, reply_to
+from aiguard.testing.faultserver.reply import RawReply, Reply, misused, plain, reply_to
 from aiguard.testing.faultserver.routes import Route, route
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FaultServer:
         self.gemini_url = self.url
         self._first_answer = answer
         self._journal = Journal(keep)
-        self._scripts: dict[str, list[Step]] = {}
+        self._scripts: dict[str, list[Step | RawReply]] = {}
         self._lock = threading.Lock()
         self._connections = 0
         self._serving: set[asyncio.Task[None]] = set()
@@ -80,9 +80,11 @@ class FaultServer:
         """
         return self._journal.wait_for(count, timeout, ended=ended)
 
-    def script(self, model: str, *faults: str) -> None:
+    def script(self, model: str, *faults: str | RawReply) -> None:
         """
         Let requests for `model` meet `faults`, one each in the order in which they come; the last one from then on.
+
+        A `RawReply` among them is sent as it stands.
 
         Replaces the model's earlier script. A name that is scripted may be any, a real model's too.
 
@@ -91,7 +93,7 @@ class FaultServer:
         """
         if not faults:
             raise ValueError(f"script({model!r}) needs at least one fault")
-        steps = [step(name) for name in faults]
+        steps = [fault if isinstance(fault, RawReply) else step(fault) for fault in faults]
         with self._lock:
             self._scripts[model] = steps
 
@@ -102,7 +104,7 @@ class FaultServer:
         self.answer = self._first_answer
         self._journal.clear()
 
-    def _next(self, model: str) -> Step:
+    def _next(self, model: str) -> Step | RawReply:
         """Return what the next request for `model` meets."""
         with self._lock:
             if script := self._scripts.get(model):
@@ -186,6 +188,8 @@ class FaultServer:
             met = self._next(found.asked.model)
         except ValueError as error:
             return misused(str(error)), None
+        if isinstance(met, RawReply):
+            return met.reply, None
         return reply_to(found.asked, found.wire, met, self.answer), met
 
 
