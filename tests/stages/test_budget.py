@@ -11,9 +11,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from aiguard import Budget, BudgetExhaustedError, FailureKind
+from aiguard import Budget, BudgetExhaustedError, FailureKind, Usage
 from aiguard.stages.budget import NOTHING, SLICES, BudgetStage, Ledger, Reservation
-from aiguard.stages.metering import CALL
+from aiguard.stages.metering import CALL, Meter
 from tests.stages.fakes import Rest, call_for, failing, run
 
 if TYPE_CHECKING:
@@ -212,6 +212,74 @@ def test_a_full_window_refuses_and_says_when() -> None:
     ledger.reserve(CALL, 61.0)
     assert refused(ledger, 61.0).retry_after == 10.0
     ledger.reserve(CALL, 71.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "first", "second", "message"),
+    [
+        (
+            {"tokens": 100},
+            (1, 30, 0),
+            (1, 80, 0),
+            "30 of 100 tokens are spent or reserved in 60 s, and 80 would have to be reserved",
+        ),
+        ({"tokens": 100}, (1, 100, 0), (1, 80, 0), "100 of 100 tokens are spent or reserved in 60 s"),
+        (
+            {"usd": 1.5},
+            (1, 0, 500_000_000),
+            (1, 0, 1_200_000_000),
+            "0.5 of 1.5 USD are spent or reserved in 60 s, and 1.2 would have to be reserved",
+        ),
+        (
+            {"usd": 20},
+            (1, 0, 10 * 10**9),
+            (1, 0, 20 * 10**9),
+            "10 of 20 USD are spent or reserved in 60 s, and 20 would have to be reserved",
+        ),
+        (
+            {"usd": 1},
+            (1, 0, 1),
+            (1, 0, 10**9),
+            "0.000000001 of 1 USD are spent or reserved in 60 s, and 1 would have to be reserved",
+        ),
+    ],
+)
+def test_the_refusal_names_what_is_short(
+    limits: dict[str, Any], first: tuple[int, ...], second: tuple[int, ...], message: str
+) -> None:
+    """In its own unit; where something is left, how much would have been needed."""
+    ledger = Ledger(Budget(per=60.0, **limits))
+    ledger.reserve(first, 0.0)
+    assert refused(ledger, 0.0, second).failure.message == message
+
+
+@pytest.mark.parametrize("amounts", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_every_unit_is_forgotten_as_it_was_booked(amounts: tuple[int, ...]) -> None:
+    """All that was booked in one slice, and nothing else."""
+    ledger = Ledger(Budget(calls=9, tokens=9, usd=1, per=60.0))
+    ledger.reserve(amounts, 0.0)
+    ledger.reserve(amounts, 0.0)
+    ledger.reserve(amounts, 30.0)
+    assert ledger.spent == tuple(3 * amount for amount in amounts)
+    ledger.reserve(NOTHING, 61.0)
+    assert ledger.spent == amounts
+
+
+def test_the_most_that_one_has_used_is_remembered() -> None:
+    """Tokens and money; that it was one call is known."""
+    ledger = Ledger(Budget(tokens=100))
+    ledger.learn((1, 30, 500))
+    ledger.learn((1, 20, 700))
+    assert (ledger.largest.tokens, ledger.largest.money) == (30, 700)
+
+
+def test_what_was_spent_while_it_was_to_wait_counts() -> None:
+    """Though nobody has said that it began: all of it, and no more."""
+    ledger = Ledger(Budget(calls=5))
+    reservation = ledger.reserve(calls(2), 0.0)
+    reservation.defer(100.0)
+    ledger.settle(reservation, calls(2), 1.0)
+    assert ledger.spent == calls(2)
 
 
 def test_the_limit_itself_may_be_spent() -> None:
@@ -479,3 +547,33 @@ def test_the_reservation_is_there_for_who_makes_the_attempt_wait(clock: VirtualC
 
     run(BudgetStage(ledger), Rest(wait), call_for(clock, within=10.0))
     assert refused(ledger, clock.now()).retry_after == pytest.approx(6.1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "reported", "counted", "learned"),
+    [
+        pytest.param(None, 10, 10, 10, id="answer"),
+        pytest.param(failing(FailureKind.EMPTY_OUTPUT), 10, 10, 10, id="invalid answer"),
+        pytest.param(failing(FailureKind.SERVER_ERROR), 10, 50, 0, id="failure"),
+        pytest.param(failing(FailureKind.SERVER_ERROR), 80, 80, 0, id="failure that used more"),
+        pytest.param(failing(FailureKind.BULKHEAD_FULL), 0, 0, 0, id="turned away inside"),
+        pytest.param(KeyboardInterrupt(), 10, 50, 0, id="interrupt"),
+        pytest.param(KeyboardInterrupt(), 80, 80, 0, id="interrupt that used more"),
+    ],
+)
+def test_what_an_attempt_counts_for_and_teaches(
+    clock: VirtualClock, ending: BaseException | None, reported: int, counted: int, learned: int
+) -> None:
+    """What it reported, if it went to its end; else what was set aside, at least. Only the former teaches."""
+    budget = Budget(tokens=1000, reserve_tokens=50)
+    ledger = Ledger(budget)
+
+    def attempt(call: Call) -> Any:
+        call.run.started = call.clock.now()
+        call.run.used = [Usage(reported)] if reported else None
+        return ending
+
+    with contextlib.nullcontext() if ending is None else pytest.raises(type(ending)):
+        run(BudgetStage(ledger, Meter("b", budget, None, ledger.largest)), Rest(attempt), call_for(clock))
+    assert ledger.spent == (1, counted, 0)
+    assert ledger.largest.tokens == learned

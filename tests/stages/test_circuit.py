@@ -370,6 +370,19 @@ def test_it_opens_at_the_slow_rate(clock: VirtualClock, rate: float, slow: int, 
     assert circuit.current_state == state
 
 
+def test_a_quick_success_may_be_the_call_that_makes_the_minimum(clock: VirtualClock) -> None:
+    """The rate of slow calls is decided after every settled call too, whether any has failed or not."""
+    circuit = circuit_on(clock, minimum_calls=4, slow_call=2.0, slow_rate=0.5)
+    slow = [begin(circuit, clock) for _ in range(2)]
+    clock.advance(2.0)
+    for permit in slow:
+        circuit.settle(permit, Verdict.SUCCESS)
+    circuit.settle(begin(circuit, clock), Verdict.SUCCESS)
+    assert circuit.current_state == CLOSED
+    circuit.settle(begin(circuit, clock), Verdict.SUCCESS)
+    assert circuit.current_state == OPEN
+
+
 def test_slowness_forgotten_is_no_slowness(clock: VirtualClock) -> None:
     """Without `slow_call`, what was counted as slow before opens nothing."""
     circuit = circuit_on(clock, minimum_calls=3, slow_call=2.0, slow_rate=1.0)
@@ -394,6 +407,33 @@ def test_a_call_that_begins_after_the_trip_is_not_watched(clock: VirtualClock) -
     assert (circuit.current_state, circuit._in_flight.began) == (HALF_OPEN, {})
     circuit.settle(late, Verdict.FAILURE)
     assert circuit.told == [(CLOSED, OPEN), (OPEN, HALF_OPEN)]
+
+
+def test_a_call_from_before_a_move_hides_no_slow_one(clock: VirtualClock) -> None:
+    """It began in another state, and before the others: they are found behind it."""
+    circuit = circuit_on(clock, slow_call=2.0)
+    stale = ask(circuit)
+    assert isinstance(stale, TimedPermit)
+    circuit.open()
+    circuit.close()
+    stale.began(clock.now())
+    begin(circuit, clock)
+    begin(circuit, clock)
+    clock.advance(2.0)
+    refused(circuit)
+    assert circuit.current_state == OPEN
+
+
+def test_where_slowness_counts_no_more_it_opens_nothing(clock: VirtualClock) -> None:
+    """Though calls are still known to have been slow."""
+    circuit = circuit_on(clock, minimum_calls=5, slow_call=2.0)
+    slow = [begin(circuit, clock) for _ in range(4)]
+    clock.advance(2.0)
+    for permit in slow:
+        circuit.settle(permit, Verdict.SUCCESS)
+    circuit.configure(Breaker(minimum_calls=5))
+    succeed(circuit)
+    assert (circuit.current_state, circuit.slow_counter) == (CLOSED, 4)
 
 
 def test_a_slow_success_decides_nothing_by_counts_of_long_ago(clock: VirtualClock) -> None:
@@ -426,14 +466,14 @@ def test_a_round_lets_in_so_many_at_once_and_in_all(clock: VirtualClock, probes:
     """Never more than `concurrent_probes` under way, never more than `probes` of which all could succeed."""
     circuit = half_open(circuit_on(clock, probes=probes, concurrent_probes=at_once), clock)
     let_in = 0
-    while circuit.current_state != CLOSED:
+    while let_in < probes:
         round_ = [ask(circuit) for _ in range(min(at_once, probes - let_in))]
         let_in += len(round_)
         assert refused(circuit).failure.kind is FailureKind.CIRCUIT_OPEN
         for permit in round_:
             assert circuit.current_state == HALF_OPEN
             circuit.settle(permit, Verdict.SUCCESS)
-    assert let_in == probes
+    assert circuit.current_state == CLOSED
 
 
 def test_a_neutral_probe_gives_its_place_back(clock: VirtualClock) -> None:
@@ -554,9 +594,10 @@ def test_a_probe_that_begins_as_its_lease_ends_is_given_up(clock: VirtualClock) 
     assert ask(circuit).probe
 
 
-def test_a_probe_is_not_slow_after_its_lease(clock: VirtualClock) -> None:
-    """Given up before the threshold, it says nothing more, not even by hanging."""
-    circuit = half_open(circuit_on(clock, probes=1, slow_call=5.0), clock)
+@pytest.mark.parametrize("slow_call", [4.0, 5.0])
+def test_a_probe_is_not_slow_after_its_lease(clock: VirtualClock, slow_call: float) -> None:
+    """Given up before the threshold, or at it, it says nothing more, not even by hanging."""
+    circuit = half_open(circuit_on(clock, probes=1, slow_call=slow_call), clock)
     begin(circuit, clock, lease=4.0)
     clock.advance(10.0)
     assert ask(circuit).probe
@@ -638,6 +679,17 @@ def test_open_by_hand_lasts_its_time(clock: VirtualClock) -> None:
     wait = refused(circuit).retry_after
     assert wait is not None
     assert 9.0 <= wait <= 10.0
+
+
+def test_opened_by_hand_it_has_been_open_once(clock: VirtualClock) -> None:
+    """A probe that fails then doubles the time, whatever there was before."""
+    circuit = circuit_on(clock, open_for=5.0, open_for_max=1000.0)
+    for _ in range(2):
+        circuit.open()
+        for shortest, longest in ((9.0, 10.0), (18.0, 20.0)):
+            clock.advance(refused(circuit).retry_after or 0.0)
+            fail(circuit)
+            assert shortest <= (refused(circuit).retry_after or 0.0) <= longest
 
 
 def test_closed_by_hand_it_has_forgotten(clock: VirtualClock) -> None:
@@ -779,6 +831,16 @@ def test_that_only_watches_lets_every_call_in(clock: VirtualClock) -> None:
     ]
 
 
+def test_that_only_watches_lets_in_the_call_that_finds_the_hung_ones(clock: VirtualClock) -> None:
+    """It is the first that would have been refused."""
+    circuit = circuit_on(clock, metrics_only=True, slow_call=2.0)
+    begin(circuit, clock)
+    begin(circuit, clock)
+    clock.advance(2.0)
+    assert not ask(circuit).timed
+    assert circuit.current_state == OPEN
+
+
 def test_watching_only_can_be_ended_and_begun(clock: VirtualClock) -> None:
     """The state is there already: an open one refuses from the next call on."""
     circuit = circuit_on(clock, metrics_only=True)
@@ -846,6 +908,21 @@ def test_moves_are_told_in_order_and_without_the_lock(clock: VirtualClock) -> No
     circuit = Closes(Breaker(), clock)
     circuit.open()
     assert order == [(CLOSED, OPEN), (OPEN, CLOSED)]
+
+
+def test_several_moves_in_the_middle_of_one_are_told_in_their_order(clock: VirtualClock) -> None:
+    """The oldest first."""
+
+    class Meddles(Remembering):
+        def _moved(self, before: str, after: str) -> None:
+            super()._moved(before, after)
+            if len(self.told) == 1:
+                self.half_open()
+                self.close()
+
+    circuit = Meddles(Breaker(), clock)
+    circuit.open()
+    assert circuit.told == [(CLOSED, OPEN), (OPEN, HALF_OPEN), (HALF_OPEN, CLOSED)]
 
 
 def test_a_circuit_tells_nobody_of_itself(clock: VirtualClock) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard import BoundaryError, DeadlineExceededError, Failure, FailureKind, PolicyError, Retry, RetryBudget
+from aiguard.contract.rates import Tally
 from aiguard.events import RetryBudgetExhausted, Retrying, RunEnded
 from aiguard.failure import INVALID_OUTPUTS, REJECTIONS, RETRIED_BY_DEFAULT
 from aiguard.stages.partition import Partition
@@ -236,6 +237,35 @@ def test_reasks_and_retries_are_counted_apart(clock: VirtualClock) -> None:
     assert run(RetryStage(Retry(attempts=3), 2, budgeted=False), rest, call) == "ok"
     assert [made.reason for made in call.journal.runs] == ["initial", "reask", "retry", "reask", "retry"]
     assert [made.number for made in call.journal.runs] == [1, 2, 3, 4, 5]
+
+
+def test_only_who_is_asked_again_is_told_what_was_wrong(clock: VirtualClock) -> None:
+    """A component that lost its connection has nothing to mend."""
+
+    def component(*, feedback: str = "") -> str:
+        return feedback
+
+    rest = attempts(down(), down(FailureKind.EMPTY_OUTPUT), "ok")
+    assert run(RetryStage(Retry(), 1), rest, call_for(clock, fn=component)) == "ok"
+    assert [attempt.kwargs for attempt in rest.calls] == [{}, {}, {"feedback": "empty_output: it failed"}]
+
+
+def test_what_answers_came_to_is_counted(clock: VirtualClock) -> None:
+    """Each answer once, at its end: broken, repaired or as it should be; what failed without an answer is none."""
+    tally = Tally()
+    stage = RetryStage(Retry(), 1, tally=tally)
+
+    def repaired(call: Call) -> str:
+        call.run.repaired = "fence"
+        return "ok"
+
+    run(stage, attempts(down(), down(FailureKind.EMPTY_OUTPUT), repaired), call_for(clock))
+    rates = tally.rates(clock.now())
+    assert (rates.judged, rates.broken, rates.repaired) == (2, 1, 1)
+    assert dict(rates.codes) == {"empty_output": 1}
+    run(stage, attempts("ok"), call_for(clock))
+    rates = tally.rates(clock.now())
+    assert (rates.judged, rates.broken, rates.repaired) == (3, 1, 1)
 
 
 def test_every_attempt_is_written_down(clock: VirtualClock) -> None:
