@@ -106,6 +106,7 @@ class Boundary:
 
     def _adopt(self, revision: Revision) -> None:
         """Go on under `revision`; calls that have begun finish under the one before."""
+        revision.state.prepare(revision.policy)
         self._revision = revision
         self._pipelines = revision.pipelines  # what a call reads: one step less on its way
 

@@ -11,13 +11,14 @@ import pytest
 
 import aiguard
 from aiguard import Breaker, Bulkhead, Retry, guard
+from aiguard.engine.state import State
 from aiguard.testing import fresh_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aiguard import Outcome
+    from aiguard import Outcome, Policy
 
 RELOADS = 1000
 
@@ -118,3 +119,28 @@ def test_a_thousand_reloads_under_load(tmp_path: Path) -> None:
         permits = work.boundary.bulkhead
         assert permits is not None
         assert (permits.in_flight, permits.queued, permits.queue) == (0, 0, 200)
+
+
+@pytest.mark.parametrize("key", [None, "eu"])
+def test_a_breaker_that_a_reload_brings_is_there_before_the_first_call_that_passes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    """A call that comes while a reload is under way finds the breaker of the policy it begins with."""
+
+    @guard("summarise", deadline=20.0, isolation="inline", breaker=None, key=lambda _: key)
+    def summarise(number: int) -> int:
+        return number + 1
+
+    answers = [summarise(1)]
+    take_over = State.take_over
+
+    def in_between(state: State, policy: Policy, before: Policy) -> None:
+        answers.append(summarise(2))
+        take_over(state, policy, before)
+
+    monkeypatch.setattr(State, "take_over", in_between)
+    file = tmp_path / "aiguard.yaml"
+    file.write_text("version: 1\nboundaries: {summarise: {breaker: {minimum_calls: 7}}}\n")
+    aiguard.configure(file)
+    assert answers == [2, 3]
+    assert summarise.boundary.breaker is not None

@@ -65,8 +65,19 @@ class Dependency:
         """Whether a policy means this one that says `name`; `None`: a dependency of the boundary's own."""
         return self.name == name if self._shared else name is None
 
+    def prepare(self, policy: Policy) -> None:
+        """Have a breaker for every key if `policy` wants one: calls under it may come before `configure` does."""
+        with self._lock:
+            if policy.breaker is None or self.partition.breaker is not None:
+                return
+            self._breaker = policy.breaker
+            self.partition.breaker = root = CircuitBreaker(policy.breaker, name=self.name, clock=self._clock)
+            for key, partition in self._partitions.items():
+                partition.breaker = root.sibling(self._name_of(key))
+
     def configure(self, policy: Policy) -> None:
         """Hold every key to the settings of `policy`; what it does not say stays."""
+        self.prepare(policy)
         with self._lock:
             everyone = [self.partition, *self._partitions.values()]
             if policy.breaker is not None and policy.breaker != self._breaker:
@@ -74,10 +85,6 @@ class Dependency:
                 for partition in everyone:
                     if partition.breaker is not None:
                         partition.breaker.configure(policy.breaker)
-                if self.partition.breaker is None:
-                    self.partition.breaker = CircuitBreaker(policy.breaker, name=self.name, clock=self._clock)
-                    for key, partition in self._partitions.items():
-                        partition.breaker = self.partition.breaker.sibling(self._name_of(key))
             said = not self._shared or "retry_budget" in policy.model_fields_set
             if said and policy.retry_budget is not None and policy.retry_budget != self._retries:
                 self._retries = policy.retry_budget

@@ -139,6 +139,10 @@ class State:
         self.span_name = f"{names.CALL_SPAN} {name}"
         self.attributes = start_attributes(name, policy.owner, self.input.label if self.input is not None else None)
 
+    def prepare(self, policy: Policy) -> None:
+        """Have what calls under `policy` need that it shares with other boundaries, before the first of them."""
+        self.dependency.prepare(policy)
+
     def begin(self, policy: Policy) -> None:
         """Hold what it shares with other boundaries to `policy`, which is in force from now on."""
         self.dependency.configure(policy)
