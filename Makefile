@@ -5,20 +5,22 @@ OTHER := 3.13
 export PYTHON
 MAKEFLAGS += --no-print-directory
 
-client_examples := openai_triage anthropic_chat sklearn_scoring langchain_answer pydantic_ai_agent onnx_file_typing embeddings
+client_examples := openai_triage anthropic_chat google_action_items sklearn_scoring langchain_answer pydantic_ai_agent onnx_file_typing embeddings
 with_clients := tests/clients tests/examples/test_clients.py tests/integrations tests/test_classification.py tests/contract/test_features.py tests/test_checks.py tests/test_docs.py
+with_torch := tests/clients tests/integrations/test_transformers.py tests/test_classification.py
+GROUPS ?= frameworks openai2
 inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.txt
 
-.PHONY: help demo examples test test-other test-clients coverage check format bench soak mutants docs docs-serve clean
+.PHONY: help demo examples test test-other test-clients test-telemetry coverage check format bench soak mutants telemetry-e2e docs docs-serve clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talking nonsense (TICKETS=n: fewer tickets)
 	@.venv-demo/bin/python examples/ticket_triage/demo.py $(if $(TICKETS),--tickets $(TICKETS))
 
-examples: .venv-demo/.examples ## a service, a chat, a batch and seven clients, each run to its end with a model that fails on the way
+examples: .venv-demo/.examples ## a service, a chat, a batch and eight clients, each run to its end with a model that fails on the way
 	@for example in service chat batch; do .venv-demo/bin/python -m examples.$$example.try_it || exit; done
 	@for example in $(client_examples); do .venv-demo/bin/python -m examples.clients.$$example || exit; done
 
@@ -26,8 +28,14 @@ test: .venv/.ready ## the tests; first on Python 3.13 too, where it is installed
 	@$(MAKE) test-other
 	@.venv/bin/python -m pytest -n auto $(ARGS)
 
-test-clients: .venv-clients-frameworks/.ready .venv-clients-openai2/.ready ## how the real client libraries fail, and what a boundary makes of it, in the environments that hold them (ARGS=...)
-	@for group in frameworks openai2; do .venv-clients-$$group/bin/python -m pytest -n auto $(with_clients) $(ARGS) || exit; done
+test-clients: $(GROUPS:%=.venv-clients-%/.ready) ## how the real client libraries fail, and what a boundary makes of it, in the environments that hold them (GROUPS=torch: those of PyTorch; ARGS=...)
+	@for group in $(GROUPS); do \
+	  case $$group in torch) tests="$(with_torch)" ;; *) tests="$(with_clients)" ;; esac; \
+	  .venv-clients-$$group/bin/python -m pytest -n auto $$tests $(ARGS) || exit; \
+	done
+
+test-telemetry: .venv-instrumentors/.ready ## one span with the usage of each request, beside three other instrumentations of the same client (ARGS=...)
+	@.venv-instrumentors/bin/python -m pytest -n auto tests/telemetry/test_genai.py $(ARGS)
 
 coverage: .venv/.ready ## the tests once more, with the lines and branches that they reach
 	@.venv/bin/python -m pytest -n auto --cov=aiguard $(ARGS)
@@ -64,6 +72,9 @@ soak: .venv/.ready ## a million random schedules against a reference, ten minute
 mutants: .venv/.ready ## one small mistake in the code at a time: does a test notice? (ARGS="circuit window": some modules)
 	@.venv/bin/python -m tests.mutants $(ARGS)
 
+telemetry-e2e: .venv-telemetry/.ready ## an incident in real backends: a service whose model is killed, as Phoenix and Prometheus show it (ARGS=--pictures: those of the docs anew)
+	@.venv-telemetry/bin/python -m tests.telemetry_e2e $(ARGS)
+
 docs: .venv-docs/.ready ## the documentation site, in site/; any warning or broken link fails
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --clean
 
@@ -95,6 +106,15 @@ clean: ## remove every environment, cache and build
 
 .venv-clients-%/.ready: $(inputs) requirements/clients-%.txt constraints-clients-%.txt
 	@scripts/bootstrap .venv-clients-$* requirements/clients-$*.txt
+
+.venv-clients-torch/.ready: $(inputs) requirements/clients-torch.txt
+	@scripts/bootstrap .venv-clients-torch requirements/clients-torch.txt
+
+.venv-telemetry/.ready: $(inputs) requirements/telemetry.txt constraints-telemetry.txt requirements/demo-weights.txt
+	@scripts/bootstrap .venv-telemetry requirements/telemetry.txt requirements/demo-weights.txt
+
+.venv-instrumentors/.ready: $(inputs) requirements/instrumentors.txt
+	@scripts/bootstrap .venv-instrumentors requirements/instrumentors.txt
 
 .venv-docs/.ready: $(inputs) requirements/docs.txt
 	@scripts/bootstrap .venv-docs requirements/docs.txt

@@ -29,13 +29,20 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A process that holds one peer ready, and a guarded call beside it."""
+    """
+    A process that holds one peer ready, and a guarded call beside it.
 
-    def __init__(self, peer: Peer, python: Path) -> None:
+    Args:
+        peer: What it measures.
+        python: The interpreter of the environment that has it.
+        module: What runs there.
+    """
+
+    def __init__(self, peer: Peer, python: Path, module: str = "benchmarks.worker") -> None:
         self.peer = peer
         self.version = ""
         self._process = subprocess.Popen(  # noqa: S603 - our own file
-            [python, "-m", "benchmarks.worker", peer.name],
+            [python, "-m", module, peer.name],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -54,11 +61,12 @@ class Worker:
         if self.peer.has(shape) is None:
             return []
         return [
-            Subject(self.peer.name, self.peer.label, partial(self._slice, shape, self.peer.name)),
-            Subject(beside(self.peer.name), "  aiguard, in that process", partial(self._slice, shape, GUARD.name)),
+            Subject(self.peer.name, self.peer.label, partial(self.slice, shape, self.peer.name)),
+            Subject(beside(self.peer.name), "  aiguard, in that process", partial(self.slice, shape, GUARD.name)),
         ]
 
-    def _slice(self, shape: Shape, name: str, times: int) -> Spent:
+    def slice(self, shape: str, name: str, times: int) -> Spent:
+        """Have a subject of that process repeated so many times; return what that took."""
         with suppress(BrokenPipeError):  # it is gone: what it said last, or that it said nothing, is the answer
             self._requests.write(json.dumps({"shape": shape, "subject": name, "times": times}) + "\n")
             self._requests.flush()

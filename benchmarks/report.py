@@ -26,6 +26,9 @@ PACKAGES = (
     "purgatory",
     "opentelemetry-api",
     "opentelemetry-sdk",
+    "anthropic",
+    "google-genai",
+    "openai",
 )
 
 

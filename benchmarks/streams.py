@@ -61,6 +61,11 @@ def _consume(source: Callable[[str], Iterator[str]]) -> Callable[[str], int]:
     return consume
 
 
+def consumed(stem: str, source: Callable[[str], Iterator[str]]) -> Callable[[str], int]:
+    """Return what reads a guarded stream to its end and counts its items."""
+    return _consume(_guarded(stem, source))
+
+
 def _consume_async(source: Callable[[str], AsyncIterator[str]]) -> Callable[[str], Awaitable[int]]:
     async def consume(ticket: str) -> int:
         seen = 0
@@ -87,7 +92,7 @@ def sync_stream(plan: Plan) -> Section:
         'Sync stream, passthrough, isolation="inline", µs of CPU per item',
         "stream-sync",
         synchronous("bare", "bare generator", _consume(tokens), size, units=size),
-        synchronous("guard", "aiguard", _consume(_guarded("stream", tokens)), size, units=size),
+        synchronous("guard", "aiguard", consumed("stream", tokens), size, units=size),
     )
 
 

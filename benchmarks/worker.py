@@ -25,7 +25,7 @@ from benchmarks.proof import prove
 from benchmarks.subjects import timed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.peers.catalogue import Peer
     from benchmarks.slices import Spent, Subject
@@ -63,16 +63,28 @@ def run(subject: Subject, times: int) -> Spent:
 def serve(peer: Peer, requests: Iterable[str], reply: Callable[[dict[str, Any]], None]) -> None:
     """Get ready, say so, and answer each request."""
     with ExitStack() as stack:
-        ready = subjects(peer, stack)
-        gc.freeze()  # what was imported need not be looked at before every slice
-        reply({"version": version(peer.package)})
-        for line in requests:
-            asked = json.loads(line)
-            reply(asdict(run(ready[asked["shape"], asked["subject"]], asked["times"])))
+        answer(subjects(peer, stack), version(peer.package), requests, reply)
+
+
+def answer(
+    ready: Mapping[tuple[str, str], Subject], of: str, requests: Iterable[str], reply: Callable[[dict[str, Any]], None]
+) -> None:
+    """Say that all is ready, in which version, and run each slice that is asked for."""
+    gc.freeze()  # what was imported need not be looked at before every slice
+    reply({"version": of})
+    for line in requests:
+        asked = json.loads(line)
+        reply(asdict(run(ready[asked["shape"], asked["subject"]], asked["times"])))
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the peer that is named; an error goes to whoever asked."""
+    """Serve the peer that is named."""
+    peers = {peer.name: peer for peer in (*LIBRARIES, *FRAMEWORKS)}
+    piped(lambda requests, reply: serve(peers[arguments[0]], requests, reply))
+
+
+def piped(serving: Callable[[Iterable[str], Callable[[dict[str, Any]], None]], None]) -> None:
+    """Serve on this process's standard input and output; an error goes to whoever asked."""
     logging.getLogger().addHandler(logging.NullHandler())  # a proof makes peers fail, and some of them log that
     # libraries print what they like: only the lines of this protocol may reach its pipe
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as pipe:
@@ -83,7 +95,7 @@ def main(arguments: list[str]) -> None:
             pipe.flush()
 
         try:
-            serve({peer.name: peer for peer in (*LIBRARIES, *FRAMEWORKS)}[arguments[0]], sys.stdin, reply)
+            serving(sys.stdin, reply)
         except Exception as error:
             reply({"error": f"{type(error).__name__}: {error}"})
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.shapes import SHAPES, Harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks for prices over the network, for seconds
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ moves between tasks.
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from aiguard import guard, remaining
+from aiguard import collector, guard, remaining
 from aiguard.testing.virtual import _VirtualLoop
 from tests.shapes import Hang, Takes
 
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from aiguard.testing import VirtualClock
 
 KINDS = ("inline", "thread", "async")
+
+
+def collect_garbage() -> None:
+    """Run the collector, and wait for what has to be done after it by another thread."""
+    gc.collect()
+    until = time.monotonic() + 20.0
+    while collector._due or collector._idle.locked():
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 class Streams:

@@ -16,6 +16,7 @@ import urllib.error
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import httpx
 import httpx2
 import openai
 import pytest
@@ -267,9 +268,9 @@ def test_the_wait_a_server_asked_for_is_kept(clock: VirtualClock) -> None:
 # --- parsing
 
 
-def raised_by(module: str, source: str) -> Exception:
-    """Return what `source` raises in a function of `module`."""
-    scope: dict[str, Any] = {"__name__": module, "json": json}
+def raised_by(module: str, source: str, **names: Any) -> Exception:
+    """Return what `source` raises in a function of `module`, which knows these names."""
+    scope: dict[str, Any] = {"__name__": module, "json": json, **names}
     exec(f"def read():\n    {source}", scope)
     try:
         scope["read"]()
@@ -443,9 +444,16 @@ def test_what_a_wrapper_wraps_goes_first(clock: VirtualClock, package: str, name
     [
         ("raise FileNotFoundError", "joblib.numpy_pickle", Kind.NOT_FOUND),
         ("raise FileNotFoundError", "myapp", Kind.UNCLASSIFIED),
+        ("raise FileNotFoundError", "sentence_transformers.base.model", Kind.NOT_FOUND),
+        ("raise OSError", "transformers.configuration_utils", Kind.NOT_FOUND),
+        ("raise OSError from ConnectionError()", "transformers.utils.hub", Kind.CONNECTION),
+        ("raise OSError", "myapp", Kind.CONNECTION),
+        ("raise IndexError", "torch.nn.functional", Kind.BAD_REQUEST),
+        ("raise IndexError", "transformers.pipelines", Kind.UNCLASSIFIED),
         ("raise PermissionError", "transformers.utils.hub", Kind.AUTH),
         ("raise PermissionError", "httpx2", Kind.UNCLASSIFIED),
         ("raise ValueError", "sklearn.utils.validation", Kind.BAD_REQUEST),
+        ("raise ValueError", "transformers.tokenization_utils_base", Kind.BAD_REQUEST),
         ("raise ValueError", "anthropic._base_client", Kind.BAD_REQUEST),
         ("raise ValueError", "anthropic.lib.streaming", Kind.UNCLASSIFIED),
         ("raise ValueError", "sklearnish", Kind.UNCLASSIFIED),
@@ -461,6 +469,47 @@ def test_where_it_was_raised_decides_of_common_classes(
 ) -> None:
     """A frame of the library tells what nobody else's frame would."""
     assert kind_of(raised_by(module, source), clock) is kind
+
+
+@pytest.mark.parametrize(
+    ("module", "base", "kind"),
+    [
+        ("pydantic_ai.models._decode_errors", "ModelAPIError", Kind.MALFORMED_TRANSPORT),
+        ("pydantic_ai.models.openai._chat_model", "ModelAPIError", Kind.SERVER_ERROR),
+        ("pydantic_ai.models.openai._chat_model", "UnexpectedModelBehavior", Kind.MALFORMED_TRANSPORT),
+        ("pydantic_ai._agent_graph", "UnexpectedModelBehavior", Kind.MALFORMED_OUTPUT),
+    ],
+)
+def test_where_a_framework_raised_it_decides_where_its_class_says_little(
+    clock: VirtualClock, module: str, base: str, kind: Kind
+) -> None:
+    """Not of a class that derives from it, nor where the error itself says more."""
+    cls = client_class("pydantic_ai", base)
+    error = raised_by(module, "raise error", error=cls())
+    assert kind_of(error, clock) is kind
+    nearer = client_class("pydantic_ai", "ContentFilterError", cls)
+    assert kind_of(raised_by(module, "raise error", error=nearer()), clock) is Kind.CONTENT_FILTER
+    unheard = client_class("pydantic_ai", "Unheard", cls)
+    assert kind_of(raised_by(module, "raise error", error=unheard()), clock) is BY_CLASS["pydantic_ai", base]
+
+
+@pytest.mark.parametrize("base", [ValueError, OSError, IndexError])
+def test_a_class_of_ones_own_is_known_by_its_status(clock: VirtualClock, base: type[Exception]) -> None:
+    """Whatever common class it derives from, and wherever it is raised."""
+    error: Any = client_class("anysdk", "APIStatusError", base)()
+    error.status_code = 503
+    assert kind_of(raised_by("myapp", "raise error", error=error), clock) is Kind.OVERLOADED
+    assert kind_of(raised_by("anysdk", "raise error", error=error), clock) is Kind.OVERLOADED
+
+
+def test_requests_says_in_the_context_what_broke(clock: VirtualClock) -> None:
+    """It raises one class for a connection that broke, and for a body that stopped coming."""
+    for inner, kind in (("ReadTimeoutError", Kind.TIMEOUT), ("ProtocolError", Kind.CONNECTION)):
+        error = client_class("requests", "ConnectionError", OSError)()
+        error.__context__ = client_class(
+            "urllib3", inner, client_class("urllib3", "TimeoutError") if kind is Kind.TIMEOUT else Exception
+        )()
+        assert kind_of(error, clock) is kind
 
 
 def test_a_value_error_of_what_the_library_called_is_not_its_own(clock: VirtualClock) -> None:
@@ -571,6 +620,8 @@ def test_an_error_inside_a_stream_has_no_status(clock: VirtualClock) -> None:
         ("onnxruntime", "onnxruntime"),
         ("sklearn.linear_model", "sklearn"),
         ("huggingface_hub.errors", "huggingface_hub"),
+        ("safetensors", "safetensors"),
+        ("torch", "torch"),
     ],
 )
 def test_every_row_names_a_class_that_is_there(module: str, package: str) -> None:
@@ -586,6 +637,62 @@ def test_every_row_names_a_class_that_is_there(module: str, package: str) -> Non
             there.add(cls.__name__)
     rows = {*BY_CLASS, *BEFORE_STATUS, *BY_FRAME, *CAUSE_FIRST, *CONTEXT_FIRST}
     assert [name for top, name in sorted(rows) if top == package and name not in there] == []
+
+
+class Told:
+    """Something beside an exception's own class that knows the status."""
+
+    status_code = 503
+
+
+class MixedError(Exception, Told):
+    """Has nothing of its own."""
+
+
+class SlottedError(Exception):
+    """Keeps its status in a slot."""
+
+    __slots__ = ("status",)
+
+    status: int
+
+
+class PropertyError(Exception):
+    """Works its status out, unless it was told."""
+
+    @property
+    def status(self) -> int:
+        """Say it."""
+        return 503
+
+
+def test_an_attribute_is_read_wherever_the_class_keeps_it(clock: VirtualClock) -> None:
+    """In another base, in a slot, or as a property."""
+    slotted = SlottedError()
+    slotted.status = 503
+    for error in (MixedError(), slotted, PropertyError()):
+        assert status_of(error) == 503
+        assert kind_of(error, clock) is Kind.OVERLOADED
+
+
+@pytest.mark.parametrize("library", [httpx2, httpx], ids=lambda library: library.__name__)
+@pytest.mark.parametrize(
+    ("status", "word", "kind"),
+    [
+        (400, "true", Kind.SERVER_ERROR),
+        (400, "false", Kind.BAD_REQUEST),
+        (400, None, Kind.BAD_REQUEST),
+        (409, "false", Kind.BAD_REQUEST),
+        (409, None, Kind.SERVER_ERROR),
+    ],
+)
+def test_real_headers_say_whether_the_request_is_to_blame(
+    clock: VirtualClock, library: Any, status: int, word: str | None, kind: Kind
+) -> None:
+    """In any case, among others."""
+    told = {"Content-Type": "application/json"} | ({"X-Should-Retry": word} if word is not None else {})
+    response = library.Response(status, headers=told)
+    assert kind_of(client_error(response=response), clock) is kind
 
 
 # --- hostile objects
@@ -615,6 +722,13 @@ class HostileCauseError(Exception):
     @property
     def __cause__(self) -> BaseException:  # type: ignore[override]
         """Fail."""
+        raise ZeroDivisionError
+
+
+class NeitherTrueNorFalseError(TimeoutError):
+    """An exception that cannot be asked whether it is there."""
+
+    def __bool__(self) -> bool:
         raise ZeroDivisionError
 
 
@@ -689,8 +803,9 @@ WithoutModule.__module__ = None  # type: ignore[assignment]
         client_error(400, response=types.SimpleNamespace(headers=Hostile())),
         client_error(response={"Error": Hostile(), "ResponseMetadata": Hostile()}),
         Unhashable("secret"),
+        NeitherTrueNorFalseError("secret"),
     ],
-    ids=range(19),
+    ids=range(20),
 )
 def test_no_exception_can_break_the_classification(clock: VirtualClock, error: Exception) -> None:
     """Whatever an exception's attributes do, a failure comes out, and its message does not hold the text."""

@@ -8,9 +8,11 @@ import math
 import time
 import types
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import httpx
 import httpx2
 import openai
 import pytest
@@ -155,6 +157,17 @@ def test_a_date_without_a_zone_is_in_gmt(clock: VirtualClock, monkeypatch: pytes
 # --- headers: how they are carried
 
 
+class Listed:
+    """As starlette's and werkzeug's: it keeps its pairs where httpx keeps triples."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self._list = list(pairs)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Return each."""
+        return iter(self._list)
+
+
 class MultiDict:
     """As aiohttp's and werkzeug's: a name may stand there twice; it is no mapping of the standard library."""
 
@@ -193,11 +206,13 @@ def message(**headers: str) -> email.message.Message:
         MultiDict(("Retry-After", "3"), ("Retry-After", "7"), ("Retry-After", "soon")),
         httpx2.Headers({"Retry-After": "7"}),
         httpx2.Headers([("Retry-After", "7"), ("Retry-After", "3")]),
+        httpx.Headers([("Date", "x"), ("RETRY-after", "7")]),
+        Listed(("Date", "x"), ("Retry-After", "7")),
         message(Retry_After="7"),
         {7: "x", None: "y", "Retry-After": "7"},
         {"retry-after": [None, "7"]},
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_headers_of_every_make(clock: VirtualClock, headers: object) -> None:
     """Text or bytes, in any case, as a mapping, a multi-dict or pairs; of several values the longest holds."""
@@ -206,8 +221,18 @@ def test_headers_of_every_make(clock: VirtualClock, headers: object) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    ["retry-after: 7", b"retry-after: 7", 7, [("retry-after",)], [None], {"retry-after": True}, {7: "7"}, [7]],
-    ids=range(8),
+    [
+        "retry-after: 7",
+        b"retry-after: 7",
+        7,
+        [("retry-after",)],
+        [None],
+        {"retry-after": True},
+        {7: "7"},
+        [7],
+        {"retry-after": Decimal(7)},
+    ],
+    ids=range(9),
 )
 def test_what_are_no_headers_asks_for_nothing(clock: VirtualClock, headers: object) -> None:
     """Neither a truth value nor a text nor half a pair is a wait."""
@@ -215,10 +240,12 @@ def test_what_are_no_headers_asks_for_nothing(clock: VirtualClock, headers: obje
 
 
 def test_headers_are_read_from_the_exception_too(clock: VirtualClock) -> None:
-    """Aiohttp and urllib carry them there; the response's own go first."""
+    """Aiohttp and urllib carry them there, LiteLLM under a name of its own; the response's own go first."""
     assert retry_after_of(asking(None, headers={"retry-after": "7"}), clock) == 7.0
     assert retry_after_of(asking({"retry-after": "3"}, headers={"retry-after": "7"}), clock) == 3.0
     assert retry_after_of(asking({}, headers={"retry-after": "7"}), clock) == 7.0
+    assert retry_after_of(asking({}, headers=None, litellm_response_headers={"retry-after": "7"}), clock) == 7.0
+    assert retry_after_of(asking(None, headers={"retry-after": dated(90)}), clock) == 90.0
 
 
 def test_headers_without_end_are_given_up_on(clock: VirtualClock) -> None:
@@ -229,6 +256,10 @@ def test_headers_without_end_are_given_up_on(clock: VirtualClock) -> None:
             yield "x", "y"
 
     assert retry_after_of(asking(endless()), clock) is None
+    many = [("x", "y")] * 1000
+    for make in (list, httpx.Headers, httpx2.Headers):
+        assert retry_after_of(asking(make([*many[:100], ("retry-after", "7")])), clock) == 7.0
+        assert retry_after_of(asking(make([*many, ("retry-after", "7")])), clock) is None
 
 
 def test_of_one_header_without_end_the_rest_is_not_read(clock: VirtualClock) -> None:
@@ -463,7 +494,7 @@ class HostileMapping(dict[Any, Any]):
         """Fail."""
         raise ZeroDivisionError
 
-    items = get
+    items = __contains__ = get
 
 
 def nested_group(depth: int) -> Exception:

@@ -14,6 +14,7 @@ from docs.drawings import (
     pauses,
     pipeline,
     samples,
+    screens,
     slowness,
     spending,
     tail,
@@ -28,7 +29,12 @@ DIAGRAMS: dict[str, Callable[[], str]] = {
     "boundary": pipeline.draw,
     "breaker": breaker_states.draw,
     "bulkhead": bulkhead.draw,
+    "top": screens.table,
+    "top-boundary": screens.opened,
 }
+
+NEEDS_TEXTUAL = {"top", "top-boundary"}
+"""Pictures of the terminal, drawn by what draws there."""
 
 TIMELINES: dict[str, tuple[Callable[[samples.Recorded, str, str], str], str, str]] = {
     "at-once": (waterfall.draw, "A call that succeeds", "One attempt, and its answer."),
@@ -87,6 +93,11 @@ TIMELINES: dict[str, tuple[Callable[[samples.Recorded, str, str], str], str, str
         spending.draw,
         "Forty calls against a budget of six in ten seconds",
         "The attempts begun in the last ten seconds are six at most; calls that would make it more are refused.",
+    ),
+    "feedback": (
+        waterfall.draw,
+        "Two invalid answers, each asked for again with what was wrong with it",
+        "Prose is no JSON, a word is no number: each next attempt is told so, and the third answers as agreed.",
     ),
     "ladder": (
         waterfall.draw,

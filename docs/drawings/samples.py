@@ -64,6 +64,7 @@ class Recorded:
         received: When the consumer of a stream received which item.
         readings: What was read at some moments: quantities, by their names.
         passed: When which rung was passed over, and why: what the logger says.
+        told: What the component was told of its last answer, and when.
     """
 
     boundary: Boundary
@@ -72,6 +73,7 @@ class Recorded:
     received: list[tuple[float, str]]
     readings: list[tuple[float, dict[str, float]]]
     passed: list[tuple[float, str, str]]
+    told: list[tuple[float, str]]
 
 
 class _Ear(logging.Handler):
@@ -117,4 +119,5 @@ def run(picture: str) -> Recorded:
     guarded = {value.boundary for value in left.values() if hasattr(value, "boundary") and hasattr(value, "options")}
     [boundary] = [known for known in guarded if known.name == name]
     moves = [Move(*move) for move in left.get("moves", [])]
-    return Recorded(boundary, calls, moves, left.get("received", []), left.get("readings", []), ear.passed)
+    received, readings, told = (left.get(name, []) for name in ("received", "readings", "told"))
+    return Recorded(boundary, calls, moves, received, readings, ear.passed, told)

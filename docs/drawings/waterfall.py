@@ -21,13 +21,25 @@ def _end_of(attempt: Attempt) -> tuple[str, str]:
     return ("answered", "answered") if attempt.failure is None else ("failed", str(attempt.failure.kind))
 
 
+def _feedback(canvas: Canvas, axis: Axis, recorded: Recorded, attempt: Attempt, y: int) -> int:
+    """Draw what the component was told as an attempt began; return where that is drawn then."""
+    for moment, feedback in recorded.told:
+        if moment == attempt.started:
+            canvas.text(8, y + 13.5, "feedback")
+            canvas.arrow(f"M{axis.at(moment):.1f} {y - 9}V{y + ROW - 2}")
+            canvas.text(axis.at(moment) + 9, y + 13.5, f"“{feedback}”", "note")
+            y += ROW
+    return y
+
+
 def draw(recorded: Recorded, title: str, description: str) -> str:
     """Return the picture of the one call in `recorded`."""
     [call] = recorded.calls
     outcome = call.outcome
     assert recorded.boundary.policy.deadline is not None, "a boundary that was called has a deadline"  # noqa: S101
     deadline = recorded.boundary.policy.deadline
-    rows = len(outcome.attempts) + len(recorded.passed) + (outcome.rung is not None) + bool(recorded.received) + 1
+    rows = len(outcome.attempts) + len(recorded.told) + len(recorded.passed) + 1
+    rows += (outcome.rung is not None) + bool(recorded.received)
     bottom = TOP + rows * ROW + 4
     canvas = Canvas(title, description)
     axis = Axis(canvas, deadline, 24, bottom)
@@ -39,6 +51,7 @@ def draw(recorded: Recorded, title: str, description: str) -> str:
         canvas.text((x + axis.at(deadline)) / 2, TOP + high / 2 + 2, "held back for rungs", "note", "middle")
     y, before, latest = TOP, 0.0, 0.0
     for attempt in outcome.attempts:
+        y = _feedback(canvas, axis, recorded, attempt, y)
         canvas.text(8, y + 13.5, f"attempt {attempt.number}")
         end = attempt.started + attempt.elapsed
         since = latest if attempt.reason == "hedge" else before

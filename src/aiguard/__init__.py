@@ -1,5 +1,6 @@
 """aiguard: a boundary around every AI call."""
 
+import os
 from typing import TYPE_CHECKING
 
 from aiguard.boundary import Boundary, boundaries, get, guard
@@ -43,6 +44,7 @@ from aiguard.stream import Interrupted
 
 if TYPE_CHECKING:
     from aiguard.config import Loaded, configure, configured, reload
+    from aiguard.monitor import expose
 from aiguard.usage import Usage, report_usage
 from aiguard.user_rows import classify_as
 
@@ -96,6 +98,7 @@ __all__ = [
     "configured",
     "deadline_headers",
     "explain",
+    "expose",
     "get",
     "guard",
     "last_good",
@@ -114,5 +117,18 @@ if not TYPE_CHECKING:
             import aiguard.config  # noqa: PLC0415 - as above
 
             return getattr(aiguard.config, name)
+        if name == "expose":
+            import aiguard.monitor  # noqa: PLC0415 - as above
+
+            return aiguard.monitor.expose
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+
+    def _await_first_call() -> None:
+        # by the environment, a window opens into a process that calls something
+        import aiguard.monitor.exposure  # noqa: PLC0415 - as above
+
+        aiguard.monitor.exposure.EXPOSURE.await_first_call()
+
+    if os.environ.get("AIGUARD_STATE"):
+        _await_first_call()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, ParamSpec, TypeVar, Unpack, overload
 
+from aiguard import collector
 from aiguard.engine.calls import call_async, call_sync, outcome_async, outcome_sync
 from aiguard.engine.dependency import DEPENDENCIES, conflicts
 from aiguard.engine.revision import Revision
@@ -181,6 +183,9 @@ class Boundary:
             _register(self, place)
         guarded.__doc__ = fn.__doc__
         guarded.__module__ = module
+        with contextlib.suppress(NameError):  # from 3.14 on they are found out here
+            # not by `__getattr__`: once somebody has looked at the annotations of the class, it has some
+            guarded.__annotations__ = getattr(fn, "__annotations__", {})
         return guarded
 
     @property
@@ -329,6 +334,7 @@ def _register(boundary: Boundary, place: Place) -> None:
             "a second declaration would reset its breaker; choose another name, or share the boundary"
         )
         raise PolicyError(Problem(reason, boundary.name))
+    boundary._state.metrics.announce()  # noqa: SLF001 - same file
 
 
 def _place_of(frame: FrameType) -> Place:
@@ -349,6 +355,7 @@ _COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<g
 
 
 def _after_fork() -> None:
+    collector.forked()
     IN_FORCE.forked()
     _REGISTRY.forked()
     DEPENDENCIES.forked()

@@ -136,6 +136,10 @@ class Journal:
         broke_after: How many items of a stream were out when it broke and a rung went on; `None` where none did.
         used_by_rungs: What rungs reported that they used.
         shortened: Whether a caller's deadline, not the boundary's own, set the moment by which it is over.
+        asked: The rungs that were asked so far; `None` where none were.
+        reported: Whether its input broke a contract that only warns.
+        waited: Seconds that it stood in line for permits.
+        items: How long the consumer of a stream waited for its items; `None` where nobody listens.
     """
 
     # class attributes: most calls set none of them
@@ -151,6 +155,10 @@ class Journal:
     used_by_rungs: list[Usage] | None = None
     priority = NORMAL
     tries = 1
+    asked: list[Run] | None = None
+    reported = False
+    waited = 0.0
+    items: ItemTimes | None = None
 
     def __init__(self, begun: float, listener: Listener | None, partition: Any) -> None:
         self.begun = begun
@@ -221,6 +229,22 @@ class Call:
                 listener.hear(event)
             except Exception as error:  # noqa: BLE001 - a listener's fault must not become the caller's
                 logger.warning("a listener failed on %s: %s", type(event).__name__, type(error).__name__)
+
+
+class ItemTimes(Protocol):
+    """
+    The waits of a stream's consumer.
+
+    Attributes:
+        first: Seconds from the call's beginning to its first item; `None` before there is one.
+        longest: Seconds of the longest wait for an item.
+    """
+
+    first: float | None
+    longest: float
+
+    def note(self, asked: float | None) -> None:
+        """Note that an item leaves which was asked for at `asked`."""
 
 
 class Proceed(Protocol):

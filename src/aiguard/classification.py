@@ -10,20 +10,20 @@ the HTTP status; the class. Nothing here reads an exception's text: it may hold 
 from __future__ import annotations
 
 import builtins
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from aiguard import failure_table as table
 from aiguard.attribute import attribute
-from aiguard.error_body import READ, status_read, words_read
+from aiguard.error_body import carried_by, listed, status_in, words_in
 from aiguard.failure import Failure, FailureKind
 from aiguard.raised_in import meaning
 from aiguard.retry_after import retry_after_of
 from aiguard.user_rows import any_rows, user_row_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from aiguard.clock import Clock
@@ -33,9 +33,19 @@ _K = FailureKind
 
 _CHAIN_LIMIT: Final = 8
 
-_DYNAMIC: Final = {"__dict__", "__getattr__", "__getattribute__"}
-
 _GRPC: Final = ("grpc", "RpcError")
+
+_UNCLASSIFIED: Final = _K.UNCLASSIFIED  # a member takes long to be got from its enumeration
+
+_BY_STATUS: Final = {
+    status: table.BY_STATUS.get(status) or (_K.SERVER_ERROR if status >= 500 else _K.BAD_REQUEST)  # noqa: PLR2004 - classes of HTTP statuses
+    for status in range(400, 600)
+}
+
+_RECONSIDERED: Final = frozenset(
+    status for status, kind in _BY_STATUS.items() if kind is _K.BAD_REQUEST or status == HTTPStatus.CONFLICT
+)
+"""Statuses that do not say whether the request itself is to blame."""
 
 _CAUSE: Final[Any] = BaseException.__dict__["__cause__"]
 _CONTEXT: Final[Any] = BaseException.__dict__["__context__"]
@@ -57,7 +67,8 @@ class FrameFinding(NamedTuple):
     package: str
 
 
-class Ruling(NamedTuple):
+@dataclass(slots=True)
+class Ruling:
     """
     What decided of an exception.
 
@@ -85,8 +96,9 @@ def classify(error: BaseException, clock: Clock) -> Failure:
     except Exception:  # noqa: BLE001 - a class that cannot even be named
         message = "the component raised an exception"
     if found is None:
-        return Failure(_K.UNCLASSIFIED, "component", message, None, error)
-    return Failure(found.kind, "component", message, retry_after_of(found.link or error, clock), error)
+        return Failure(_UNCLASSIFIED, "component", message, None, error)
+    link = error if found.link is None else found.link
+    return Failure(found.kind, "component", message, retry_after_of(link, clock), error)
 
 
 def ruling_of(error: BaseException) -> Ruling | None:
@@ -116,7 +128,7 @@ def traceback_of(error: BaseException) -> TracebackType | None:
 
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that `error` carries, or `None`. Never raises."""
-    return status_read(partial(attribute, error))
+    return status_in(carried_by(error))
 
 
 @lru_cache(maxsize=1024)
@@ -135,14 +147,13 @@ def _name_of(cls: type) -> str:
 
 def _first(error: BaseException, limit: int) -> Ruling | None:
     link: BaseException | None = error
-    for left in range(limit, 0, -1):
-        if link is None:
-            return None
+    while link is not None and limit > 0:
+        limit -= 1
         cls: type = type(link)
         traits = _traits_of(cls)
         if traits.wraps is not None:
             inside = traits.wraps.__get__(link)
-            found = _first(inside, left - 1) if inside is not None else None
+            found = _first(inside, limit) if inside is not None else None
             return found or _ruling_if_readable(traits, link)
         found = _ruling_if_readable(traits, link)
         if found is not None:
@@ -157,8 +168,8 @@ def _ruling_if_readable(traits: _Traits, error: BaseException) -> Ruling | None:
             found = _ruling_of_group(cast("ExceptionGroup[Exception]", error))
             if found is not None:
                 return found
-        read = traits.reader(error)
-        return _ruling(traits, status_read(read), words_read(read, is_grpc=traits.is_grpc), error)
+        carried = carried_by(error)
+        return _ruling(traits, status_in(carried), words_in(carried, is_grpc=traits.is_grpc), error)
     except Exception:  # noqa: BLE001 - an exception that cannot be looked at, or groups without end, is none we know
         return None
 
@@ -184,14 +195,16 @@ def _ruling(traits: _Traits, status: int | None, codes: list[str], error: BaseEx
         if yours is not None:
             return Ruling(yours.kind, "yours", yours, status, error)
     if traits.by_frame is not None:
-        return _by_frame(*traits.by_frame, error)
+        found = _by_frame(*traits.by_frame, error)
+        if found is not None:
+            return found
     for code in codes:
         kind = table.BY_CODE.get(code)
         if kind is not None:
             return Ruling(kind, "code", code, status, error)
     if traits.before_status is not None:
         return Ruling(traits.before_status[1], "class", traits.before_status[0], status, error)
-    if status is not None and status >= 400:  # noqa: PLR2004 - an in-stream error may carry 200
+    if status in _BY_STATUS:  # an in-stream error may carry 200
         return _by_status(status, error)
     return _without_status(traits, status, codes, error)
 
@@ -204,7 +217,7 @@ def _without_status(
         if kind is not None:
             return Ruling(kind, "code", code, status, error)
         if len(code) == 3 and code.isascii() and code.isdigit() and "400" <= code <= "599":  # noqa: PLR2004 - a status
-            return _by_status(int(code), None)._replace(link=error)  # gateways send it as the error's code
+            return Ruling(_BY_STATUS[int(code)], "status", int(code), int(code), error)  # gateways send it as a code
     if traits.by_class is not None:
         return Ruling(traits.by_class[1], "class", traits.by_class[0], status, error)
     return None
@@ -216,20 +229,20 @@ def _by_frame(key: ClassKey, row: FrameRow, error: BaseException | None) -> Ruli
 
 
 def _by_status(status: int, error: BaseException | None) -> Ruling:
-    kind = table.BY_STATUS.get(status)
-    if kind is None:
-        kind = _K.SERVER_ERROR if status >= 500 else _K.BAD_REQUEST  # noqa: PLR2004 - classes of HTTP statuses
-    if error is not None and (kind is _K.BAD_REQUEST or status == HTTPStatus.CONFLICT):
+    if error is not None and status in _RECONSIDERED:
         word = _should_retry(error)
         if word is not None:
             return Ruling(_K.SERVER_ERROR if word == "true" else _K.BAD_REQUEST, "header", word, status, error)
-    return Ruling(kind, "status", status, status, error)
+    return Ruling(_BY_STATUS[status], "status", status, status, error)
 
 
 def _should_retry(error: BaseException) -> str | None:
     """Return what the header `x-should-retry` says: whether the request itself is to blame."""
     headers = attribute(attribute(error, "response"), "headers")
     try:
+        triples = listed(headers)
+        if triples is not None and all(name != b"x-should-retry" for _, name, _ in triples):
+            return None
         word = headers.get("x-should-retry")
     except Exception:  # noqa: BLE001 - headers nobody can read say nothing
         return None
@@ -249,8 +262,6 @@ class _Traits(NamedTuple):
         before_status: The row that knows more than the status.
         by_class: The row that holds where nothing else does.
         wraps: How to get at what it wraps, where that decides first.
-        shared: What of the interesting attributes is found on the class instead of the instance.
-        is_dynamic: Whether its attributes have to be asked for one by one.
         is_group: Whether it is several exceptions.
         is_grpc: Whether its code is a method.
     """
@@ -260,32 +271,14 @@ class _Traits(NamedTuple):
     before_status: tuple[ClassKey, FailureKind] | None
     by_class: tuple[ClassKey, FailureKind] | None
     wraps: Any
-    shared: frozenset[str] = frozenset()
-    is_dynamic: bool = False
     is_group: bool = False
     is_grpc: bool = False
-
-    def reader(self, error: BaseException) -> Callable[[str], Any]:
-        """Return what gets an attribute of `error`, or `None`; never raises, quick where nothing stands in the way."""
-        if self.is_dynamic:
-            return partial(attribute, error)
-        own = error.__dict__
-        shared = self.shared
-        if not shared or shared <= own.keys():
-            return own.get
-        return lambda name: attribute(error, name) if name in shared else own.get(name)
 
 
 @lru_cache(maxsize=1024)
 def _traits_of(cls: type) -> _Traits:
     keys = [(str(base.__module__).partition(".")[0], base.__name__) for base in cls.__mro__]
-    members = [vars(base) for base in cls.__mro__[: -len(Exception.__mro__)]]
-    return _traits_along(keys)._replace(
-        shared=frozenset(name for name in READ for own in members if own.get(name) is not None),
-        is_dynamic=any(not _DYNAMIC.isdisjoint(own) for own in members) or cls.__dictoffset__ == 0,
-        is_group=issubclass(cls, ExceptionGroup),
-        is_grpc=_GRPC in keys,
-    )
+    return _traits_along(keys)._replace(is_group=issubclass(cls, ExceptionGroup), is_grpc=_GRPC in keys)
 
 
 def _traits_along(keys: list[ClassKey]) -> _Traits:
@@ -295,7 +288,7 @@ def _traits_along(keys: list[ClassKey]) -> _Traits:
     wraps: Any = None
     for key in keys:
         frames = table.BY_FRAME.get(key) or table.PYDANTIC.get(key)
-        if frames is not None and not (by_class or before_status or by_frame):
+        if frames is not None and not (by_class or before_status or by_frame or (frames.exactly and key != keys[0])):
             by_frame = (key, frames)
         if before_status is None and key in table.BEFORE_STATUS:
             before_status = (key, table.BEFORE_STATUS[key])

@@ -16,10 +16,12 @@ class Metered(Protocol):
 
     Attributes:
         used: What it has used so far; `None` where nothing was reported.
+        inherited: What of that a boundary inside reported, which has counted it; `None` where none did.
         answering: Whether the first item of a stream that is held back was there.
     """
 
     used: list[Usage] | None
+    inherited: list[Usage] | None
     answering: bool
 
 

@@ -19,6 +19,9 @@ class Scope(Protocol):
     def leave(self, token: object) -> None:
         """Undo what `enter` did in this context."""
 
+    def mark(self) -> object:
+        """Return what names it once it is over."""
+
 
 class Run:
     """
@@ -27,7 +30,7 @@ class Run:
     Shared by the stages of one attempt: the retry stage makes and closes it, the attempt stage opens it once the
     bulkhead has let it in, a listener hangs its scope on it, the runtime leaves a thread here that it had to abandon,
     the budget what it has set aside, the breaker its watch over how long it takes, the contract how it repaired the
-    answer, and the hedge stage says where it has written it down itself.
+    answer, the hedge stage says where it has written it down itself, and a boundary inside which usage it has counted.
     """
 
     # class attributes: a first attempt, which is most of them, is made without setting any
@@ -45,6 +48,7 @@ class Run:
     cancelled = False
     answering = False
     used: list[Usage] | None = None
+    inherited: list[Usage] | None = None
     repaired: str | None = None
 
 

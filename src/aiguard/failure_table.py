@@ -290,6 +290,7 @@ BY_CLASS: Final = _keyed(
             "InvalidArgument": _K.BAD_REQUEST,
             "NoSuchFile": _K.NOT_FOUND,
             "NoModel": _K.NOT_FOUND,
+            "InvalidProtobuf": _K.NOT_FOUND,
             "DeviceReset": _K.SERVER_ERROR,
             "EPFail": _K.SERVER_ERROR,
             "EngineError": _K.SERVER_ERROR,
@@ -297,6 +298,7 @@ BY_CLASS: Final = _keyed(
             "RuntimeException": _K.SERVER_ERROR,
         },
         "sklearn": {"NotFittedError": _K.NOT_FOUND, "InvalidParameterError": _K.BAD_REQUEST},
+        "safetensors": {"SafetensorError": _K.NOT_FOUND},
         "torch": {"OutOfMemoryError": _K.OVERLOADED, "AcceleratorError": _K.SERVER_ERROR},
     }
 )
@@ -318,7 +320,12 @@ CAUSE_FIRST: Final = frozenset(
 )
 """Classes that wrap what they met: what it was knows more, if anything is known of it."""
 
-CONTEXT_FIRST: Final = frozenset({("litellm", "APIConnectionError")})
+CONTEXT_FIRST: Final = frozenset(
+    {
+        ("litellm", "APIConnectionError"),
+        ("requests", "ConnectionError"),  # also of a body that stopped coming: urllib3's ReadTimeoutError
+    }
+)
 """Classes that do the same, and were raised while it was handled instead of from it."""
 
 # --- what the body of an error says
@@ -448,10 +455,13 @@ _HTTP: Final = frozenset({"aiohttp", "botocore", "httpcore", "httpcore2", "httpx
 CLIENTS: Final = _HTTP | {"anthropic", "google", "grpc", "httpx_sse", "litellm", "openai"}
 """Packages whose frame in a traceback says that it was the transport that could not be read."""
 
-_MODELS: Final = frozenset({"joblib", "onnxruntime", "safetensors", "sklearn", "torch", "transformers"})
+_MODELS: Final = frozenset(
+    {"joblib", "onnxruntime", "safetensors", "sentence_transformers", "sklearn", "torch", "transformers"}
+)
 
-
-_CHECKS_INPUT: Final = frozenset({"anthropic._base_client", "onnxruntime", "sklearn"})
+_CHECKS_INPUT: Final = frozenset(
+    {"anthropic._base_client", "onnxruntime", "sentence_transformers", "sklearn", "transformers"}
+)
 
 
 class FrameRow(NamedTuple):
@@ -462,8 +472,9 @@ class FrameRow(NamedTuple):
         where: What these packages are.
         packages: A frame of one of them stands in the traceback.
         kind: What it means then.
-        otherwise: What it means elsewhere; `None` leaves that to its cause.
+        otherwise: What it means elsewhere; `None` leaves that to the other tables.
         innermost: Only the last frame counts: the package itself raised it, and nothing that it called.
+        exactly: It holds for the class alone, and for none that derives from it.
     """
 
     where: str
@@ -471,6 +482,7 @@ class FrameRow(NamedTuple):
     kind: _K
     otherwise: _K | None = None
     innermost: bool = False
+    exactly: bool = False
 
 
 BY_FRAME: Final[dict[ClassKey, FrameRow]] = {
@@ -483,6 +495,27 @@ BY_FRAME: Final[dict[ClassKey, FrameRow]] = {
     ("builtins", "PermissionError"): FrameRow("a library of models", _MODELS, _K.AUTH, _K.UNCLASSIFIED),
     ("builtins", "ValueError"): FrameRow(
         "a library that checks its input", _CHECKS_INPUT, _K.BAD_REQUEST, innermost=True
+    ),
+    # a token that the model does not know, or the first one after its last position
+    ("builtins", "IndexError"): FrameRow("torch", frozenset({"torch"}), _K.BAD_REQUEST, innermost=True, exactly=True),
+    # a file is missing, or is none of a model; what else it met is its cause
+    ("builtins", "OSError"): FrameRow(
+        "transformers", frozenset({"transformers"}), _K.NOT_FOUND, innermost=True, exactly=True
+    ),
+    # a page of HTML with status 200, as text
+    ("pydantic_ai", "ModelAPIError"): FrameRow(
+        "what decodes responses",
+        frozenset({"pydantic_ai.models._decode_errors"}),
+        _K.MALFORMED_TRANSPORT,
+        innermost=True,
+        exactly=True,
+    ),
+    ("pydantic_ai", "UnexpectedModelBehavior"): FrameRow(
+        "what decodes responses",
+        frozenset({"pydantic_ai.models.openai._chat_model"}),
+        _K.MALFORMED_TRANSPORT,
+        innermost=True,
+        exactly=True,
     ),
 }
 """Classes that several packages raise. A row of the other tables for a nearer class goes first."""

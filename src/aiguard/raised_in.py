@@ -33,12 +33,21 @@ def _raised_in(row: FrameRow, traceback: TracebackType | None) -> str:
     """Return the package of the row that the exception was raised in, or an empty string."""
     found = last = ""
     for module, _ in _frames(traceback):
+        if module == last:
+            continue
         last = module
-        if module.partition(".")[0] in row.packages and module not in table.PASSED_OVER:
+        if not row.innermost and module.partition(".")[0] in row.packages and module not in table.PASSED_OVER:
             found = module
     if row.innermost:
-        found = last if any(f"{last}.".startswith(f"{package}.") for package in row.packages) else ""
+        found = last if _is_inside(last, row.packages) else ""
     return "" if found.startswith(table.ABOUT_THE_ANSWER) else found.partition(".")[0]
+
+
+def _is_inside(module: str, packages: frozenset[str]) -> bool:
+    """Whether `module` is one of `packages`, or stands in one of them."""
+    while module and module not in packages:
+        module = module.rpartition(".")[0]
+    return bool(module)
 
 
 def _pydantic_kind(

@@ -9,12 +9,13 @@ is in the body.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, timedelta
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.attribute import attribute
+from aiguard.error_body import carried_by, listed
 
 if TYPE_CHECKING:
     from aiguard.clock import Clock
@@ -24,10 +25,25 @@ LONGEST: Final = 3600.0
 
 _CAUSES: Final = 8
 _HEADERS: Final = 256
-_LENGTHS: Final = frozenset({len("retry-after"), len("retry-after-ms")})
 _PARTS: Final = 32
 _DEPTH: Final = 4
 _TEXT: Final = 64
+
+_HEADERS_IN: Final = ("headers", "litellm_response_headers")
+"""Aiohttp's and urllib's errors carry headers themselves; so do LiteLLM's, whose responses are of its own making."""
+
+_BODIES: Final = ("details", "response_json", "body")
+_SAYING: Final = frozenset({"response", *_HEADERS_IN, *_BODIES})
+_AROUND: Final = ("error", "details")
+
+_NAMES: Final = frozenset({b"retry-after", b"retry-after-ms"})
+_SHORTEST: Final = len("retry-after")
+
+_NUMBERS: Final = (int, float)
+_TEXTS: Final = (str, bytes, bytearray)
+_MAPPINGS: Final = (dict, Mapping)  # the common class first: to ask the abstract one takes longer
+_LISTS: Final = (list, tuple)
+_SEQUENCES: Final = (list, tuple, Sequence)
 
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)s", re.ASCII)
@@ -62,13 +78,18 @@ def _asked(error: BaseException, clock: Clock) -> float | None:
 def _asked_by(error: BaseException, clock: Clock) -> float | None:
     if isinstance(error, BaseExceptionGroup):
         return _longest(_asked(inner, clock) for inner in islice(error.exceptions, _PARTS))
-    for holder in (attribute(error, "response"), error):  # aiohttp's and urllib's errors carry headers themselves
-        seconds = _from_headers(attribute(holder, "headers"), clock)
+    carried = carried_by(error)
+    if _SAYING.isdisjoint(carried):
+        return None
+    if (response := carried.get("response")) is not None:
+        seconds = _from_headers(attribute(response, "headers"), clock)
         if seconds is not None:
             return seconds
-    for name in ("details", "response_json", "body"):
-        seconds = _from_body(attribute(error, name))
-        if seconds is not None:
+    for name in _HEADERS_IN:
+        if name in carried and (seconds := _from_headers(carried[name], clock)) is not None:
+            return seconds
+    for name in _BODIES:
+        if name in carried and (seconds := _from_body(carried[name])) is not None:
             return seconds
     return None
 
@@ -79,31 +100,36 @@ def _asked_by(error: BaseException, clock: Clock) -> float | None:
 def _from_headers(headers: object, clock: Clock) -> float | None:
     """Return what the headers ask for; the one in milliseconds says it more exactly."""
     try:
-        milliseconds, seconds = _values(headers)
+        pairs = _pairs(headers)
+        if not pairs:
+            return None
+        milliseconds, seconds = _values(pairs)
     except Exception:  # noqa: BLE001 - headers nobody can read ask for nothing
         return None
-    if milliseconds:
-        asked = _longest([_number(value) for value in milliseconds])
-        if asked is not None:
-            return _bounded(asked / 1000)
-    return _bounded(_longest([_moment(value, clock) for value in seconds])) if seconds else None
+    asked = _longest(map(_number, milliseconds))
+    if asked is not None:
+        return _bounded(asked / 1000)
+    return _bounded(_longest(map(_moment, seconds, repeat(clock))))
 
 
-def _values(headers: object) -> tuple[list[str], list[str]]:
-    """Return the values of the headers that matter: of a mapping, a multi-dict or pairs, as text or bytes."""
+def _pairs(headers: object) -> Iterable[Any]:
+    """Return names and values, of a mapping, a multi-dict or pairs; of httpx's headers, those alone that matter."""
+    triples = listed(headers)
+    if triples is None:
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        return islice(pairs, _HEADERS) if isinstance(pairs, Iterable) else ()
+    return [(name, value) for _, name, value in triples[:_HEADERS] if name in _NAMES]
+
+
+def _values(pairs: Iterable[Any]) -> tuple[list[str], list[str]]:
+    """Return the values of the headers that matter, as text: those in milliseconds, and those in seconds."""
     milliseconds: list[str] = []
     seconds: list[str] = []
-    raw = attribute(headers, "raw")
-    if type(raw) is list:  # httpx's own pairs of bytes: its items are decoded and joined one by one
-        pairs: Any = [pair for pair in raw[:_HEADERS] if len(pair[0]) in _LENGTHS]
-    else:
-        pairs = headers.items() if hasattr(headers, "items") else headers
-        pairs = islice(pairs, _HEADERS) if isinstance(pairs, Iterable) else ()
     for name, value in pairs:
-        word = _text(name).lower()
+        word = _text(name).lower() if isinstance(name, _TEXTS) and len(name) >= _SHORTEST else ""
         into = milliseconds if word == "retry-after-ms" else seconds if word == "retry-after" else None
         if into is not None:
-            for one in value[:_PARTS] if isinstance(value, list | tuple) else (value,):
+            for one in value[:_PARTS] if isinstance(value, _LISTS) else (value,):
                 text = _text(one)
                 into.append(text)
                 if "," in text:  # several headers that were joined; a date has a comma of its own
@@ -112,16 +138,16 @@ def _values(headers: object) -> tuple[list[str], list[str]]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value[: _TEXT * 2].strip()
     if isinstance(value, bytes):
         return value[: _TEXT * 2].decode("latin-1").strip()
-    if type(value) in {int, float}:
-        return str(value)
-    return value[: _TEXT * 2].strip() if isinstance(value, str) else ""
+    return str(value) if type(value) in _NUMBERS else ""
 
 
 def _number(text: str) -> float | None:
     text = text.strip()
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(text) if (text.isdigit() and text.isascii()) or _NUMBER.fullmatch(text) else None
 
 
 def _moment(text: str, clock: Clock) -> float | None:
@@ -146,26 +172,29 @@ def _moment(text: str, clock: Clock) -> float | None:
 
 
 def _from_body(body: object) -> float | None:
+    delays: list[object] = []
     try:
-        return _bounded(_longest(_duration(delay) for delay in _delays(body, _DEPTH)))
+        _read_delays(body, delays, _DEPTH)
+        return _bounded(_longest(map(_duration, delays))) if delays else None
     except Exception:  # noqa: BLE001 - a body nobody can read asks for nothing
         return None
 
 
-def _delays(part: object, depth: int) -> Iterator[object]:
-    """Yield the delays of every `RetryInfo`, in JSON or as google.api_core's messages."""
-    if depth < 0 or isinstance(part, str | bytes | bytearray):
+def _read_delays(part: object, found: list[object], depth: int) -> None:
+    """Add the delays of every `RetryInfo` to `found`, in JSON or as google.api_core's messages."""
+    if part is None or depth < 0 or isinstance(part, _TEXTS):
         return
-    if isinstance(part, Mapping):
-        if str(part.get("@type", "")).endswith("google.rpc.RetryInfo"):
-            yield part.get("retryDelay")
-        for name in ("error", "details"):
-            yield from _delays(part.get(name), depth - 1)
-    elif isinstance(part, Sequence):
+    if isinstance(part, _MAPPINGS):
+        if "@type" in part and str(part["@type"]).endswith("google.rpc.RetryInfo"):
+            found.append(part.get("retryDelay"))
+        for name in _AROUND:
+            if name in part:
+                _read_delays(part[name], found, depth - 1)
+    elif isinstance(part, _SEQUENCES):
         for inner in islice(part, _PARTS):
-            yield from _delays(inner, depth - 1)
+            _read_delays(inner, found, depth - 1)
     else:
-        yield attribute(part, "retry_delay")
+        found.append(attribute(part, "retry_delay"))
 
 
 def _duration(delay: object) -> float | None:
@@ -191,7 +220,11 @@ def _integer(value: object) -> int | None:
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:
-    return max([one for one in seconds if one is not None], default=None)
+    longest: float | None = None
+    for one in seconds:
+        if one is not None and (longest is None or one > longest):
+            longest = one
+    return longest
 
 
 def _bounded(seconds: float | None) -> float | None:

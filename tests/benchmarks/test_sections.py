@@ -25,6 +25,21 @@ BUDGETS = {
     "stream-async": {"guard-bare": 1.0},
     "stream-async-suspending": {"guard-bare": 1.0},
     "stream-sync": {"guard-bare": 1.0},
+    "real": {
+        "openai's 429": 5.0,
+        "openai's 429 that asks for a pause": 5.0,
+        "openai's timeout": 5.0,
+        "openai": 15.0,
+        "anthropic": 15.0,
+        "google": 15.0,
+        "transport": 15.0,
+        "input": 10.0,
+        "a megabyte of quotes": 250.0,
+        "a megabyte of empty strings": 250.0,
+        "elements": 150.0,
+        "buffer": 150.0,
+    },
+    "telemetry": {"checks": 5.0, "sampled-out": 50.0, "recorded": 150.0, "keep-degraded": 150.0, "item": 1.0},
 }
 
 

@@ -152,9 +152,10 @@ CLIENT: Final = Client(
         Cell(K.REFUSAL, RETURNED, "refusal", adapted_stream),
         Cell(K.EMPTY_OUTPUT, RETURNED, "empty", messages),
         Cell(K.EMPTY_OUTPUT, RETURNED, "null", adapted),
+        Cell(K.EMPTY_OUTPUT, RETURNED, "empty", adapted_stream),
         Cell(K.MALFORMED_TRANSPORT, RETURNED, "html", adapted),
         Cell(K.STREAM_INTERRUPTED, RETURNED, "no-terminator", adapted_stream),
         Cell(K.STREAM_INTERRUPTED, RETURNED, "no-terminator", final_message),
     ),
-    environments=("test", "clients-frameworks"),
+    environments=("test", "clients-frameworks", "clients-openai2"),
 )

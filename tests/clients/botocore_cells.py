@@ -105,7 +105,7 @@ CLIENT: Final = Client(
     ),
     notes={
         K.CONTEXT_LENGTH: "only its message says so",
-        K.CONTENT_FILTER: "not run: `converse` returns it",
+        K.CONTENT_FILTER: "`converse` returns it, as a `dict` that is not looked at",
         K.MALFORMED_TRANSPORT: "a body is handed on as bytes",
     },
     environments=("clients-openai2",),

@@ -14,6 +14,7 @@ from tests.clients import (
     openai2_cells,
     openai_cells,
     process_cells,
+    torch_cells,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ GROUPS: Final[Mapping[str, tuple[Client, ...]]] = {
         http_cells.AIOHTTP,
         grpc_cells.CLIENT,
     ),
-    "In the process": (process_cells.SKLEARN, process_cells.ONNXRUNTIME, process_cells.TRANSFORMERS),
+    "In the process": (
+        process_cells.SKLEARN,
+        process_cells.ONNXRUNTIME,
+        torch_cells.TRANSFORMERS,
+        torch_cells.SENTENCE_TRANSFORMERS,
+    ),
 }
 
 CLIENTS: Final[tuple[Client, ...]] = tuple(client for clients in GROUPS.values() for client in clients)

@@ -150,6 +150,7 @@ CLIENT: Final = Client(
         ],
         Cell(K.EMPTY_OUTPUT, RETURNED, "empty", generate),
         Cell(K.EMPTY_OUTPUT, RETURNED, "null", adapted),
+        Cell(K.EMPTY_OUTPUT, RETURNED, "empty", adapted_stream),
         Cell(K.SCHEMA_VIOLATION, RETURNED, ended("STOP", "{}"), parsed),
         Cell(K.STREAM_INTERRUPTED, RETURNED, "no-terminator", adapted_stream),
     ),

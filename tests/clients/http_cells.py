@@ -125,15 +125,13 @@ def _httpx(module: str) -> Client:
 HTTPX: Final = _httpx("httpx")
 HTTPX2: Final = _httpx("httpx2")
 
-_WRAPPED: Final = "what it was stands in the context of the exception, not in its cause"
-
 REQUESTS: Final = Client(
     "requests",
     "requests",
     _opened("requests"),
     raised=(
         Cell(K.TIMEOUT, "requests.ReadTimeout", "hang-before-headers", post),
-        Cell(K.TIMEOUT, "requests.ConnectionError", "hang-mid-body", post, None, K.CONNECTION, _WRAPPED),
+        Cell(K.TIMEOUT, "requests.ConnectionError", "hang-mid-body", post),
         Cell(K.CONNECTION, "requests.ConnectionError", "reset-before-headers", post),
         Cell(K.CONNECTION, "requests.ConnectionError", "cut-before-headers", post),
         Cell(K.CONNECTION, "requests.ChunkedEncodingError", "cut-mid-body", post),

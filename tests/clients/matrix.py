@@ -19,6 +19,9 @@ PAGE: Final = ROOT / "docs" / "clients.md"
 
 NOTHING: Final = "–"
 
+_COMMANDS: Final = {"test": "make test", "clients-torch": "make test-clients GROUPS=torch"}
+"""What makes an environment, and runs what it is for."""
+
 
 def page(text: str) -> str:
     """Return the text of the page with its tables as they have to be."""
@@ -62,7 +65,7 @@ def wrong() -> str:
 
 def versions() -> str:
     """Return the version of each client in each environment that it is tested in."""
-    pins = {name: pinned(name) for name in ("test", "clients-frameworks", "clients-openai2")}
+    pins = {name: pinned(name) for client in CLIENTS for name in client.environments}
     rows = []
     for client in CLIENTS:
         for name in (client.name, *client.beside):
@@ -83,7 +86,7 @@ def pinned(name: str) -> dict[str, str]:
 
 
 def _command(environment: str) -> str:
-    return "make test" if environment == "test" else "make test-clients"
+    return _COMMANDS.get(environment, "make test-clients")
 
 
 def _matrix(clients: Iterable[Client], tables: list[tuple[Cell, ...]], *, raised: bool) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -25,7 +24,6 @@ class Opened(NamedTuple):
 
 @contextmanager
 def _litellm(server: FaultServer) -> Iterator[Opened]:
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks for prices over the network, for seconds
     litellm: Any = import_module("litellm")
 
     litellm.suppress_debug_info = True
@@ -87,15 +85,8 @@ LITELLM: Final = Client(
         Cell(K.TIMEOUT, "litellm.Timeout", "hang-before-headers", completion_anthropic),
         Cell(K.TIMEOUT, "litellm.Timeout", "504", completion),
         Cell(K.RATE_LIMITED, "litellm.RateLimitError", "429", completion),
-        Cell(
-            K.RATE_LIMITED,
-            "litellm.RateLimitError",
-            "429-retry-after:3",
-            completion_anthropic,
-            3.0,
-            K.RATE_LIMITED,
-            "without its delay, which stands in `litellm_response_headers`",
-        ),
+        Cell(K.RATE_LIMITED, "litellm.RateLimitError", "429-retry-after:3", completion, 3.0),
+        Cell(K.RATE_LIMITED, "litellm.RateLimitError", "429-retry-after:3", completion_anthropic, 3.0),
         Cell(K.QUOTA_EXHAUSTED, "litellm.PaymentRequiredError", "quota", completion_anthropic),
         Cell(K.OVERLOADED, "litellm.ServiceUnavailableError", "503", completion),
         Cell(K.OVERLOADED, "litellm.ServiceUnavailableError", "503", completion_anthropic),
@@ -118,15 +109,7 @@ LITELLM: Final = Client(
     returned=(
         Cell(K.TRUNCATED, RETURNED, "truncated", completion),
         Cell(K.TRUNCATED, RETURNED, "truncated", completion_anthropic),
-        Cell(
-            K.REFUSAL,
-            RETURNED,
-            "refusal",
-            completion,
-            None,
-            K.EMPTY_OUTPUT,
-            "the refusal stands in `provider_specific_fields`",
-        ),
+        Cell(K.REFUSAL, RETURNED, "refusal", completion),
         Cell(K.CONTENT_FILTER, RETURNED, "content-filter", completion),
         Cell(K.CONTENT_FILTER, RETURNED, "refusal", completion_anthropic),
         Cell(K.EMPTY_OUTPUT, RETURNED, "empty", completion),
@@ -231,6 +214,5 @@ INSTRUCTOR: Final = Client(
     ),
     notes={K.CONTENT_FILTER: "it says that there is no JSON", K.REFUSAL: "it says that there is no JSON"},
     needs=("openai",),
-    output=None,  # it has parsed and checked the answer
     environments=("clients-openai2",),
 )

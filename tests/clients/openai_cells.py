@@ -222,6 +222,8 @@ CLIENT: Final = Client(
         Cell(K.EMPTY_OUTPUT, RETURNED, "null", responses),
         Cell(K.EMPTY_OUTPUT, RETURNED, "null", adapted),
         Cell(K.EMPTY_OUTPUT, RETURNED, "null", adapted_parse),
+        Cell(K.EMPTY_OUTPUT, RETURNED, "empty", adapted_stream),
+        Cell(K.EMPTY_OUTPUT, RETURNED, "empty", adapted_response_stream),
         Cell(K.EMPTY_OUTPUT, RETURNED, completion([]), chat),
         Cell(K.EMPTY_OUTPUT, RETURNED, completion(None), adapted),
         Cell(K.MALFORMED_TRANSPORT, RETURNED, "html", adapted),

@@ -1,4 +1,4 @@
-"""Models in the process: scikit-learn, onnxruntime, transformers."""
+"""Models in the process: scikit-learn, onnxruntime."""
 
 from __future__ import annotations
 
@@ -70,15 +70,10 @@ def _sklearn(_: FaultServer) -> Iterator[Opened]:
     yield Opened(linear_model, np)
 
 
-@contextmanager
-def _transformers(_: FaultServer) -> Iterator[Opened]:
-    transformers = import_module("transformers")
+def do(name: str, what: Callable[[Any], Any]) -> Callable[[Any, str, float], Any]:
+    """Return a way of using what is opened that asks no server; its name says which."""
 
-    yield Opened(transformers, None)
-
-
-def _do(name: str, what: Callable[[Opened], Any]) -> Callable[[Opened, str, float], Any]:
-    def ask(it: Opened, model: str, patience: float) -> Any:  # noqa: ARG001 - nobody is asked
+    def ask(it: Any, model: str, patience: float) -> Any:  # noqa: ARG001 - nobody is asked
         return what(it)
 
     ask.__name__ = name
@@ -116,28 +111,34 @@ ONNXRUNTIME: Final = Client(
             K.SERVER_ERROR,
             "onnxruntime.Fail",
             "",
-            _do("run_time", _run(RESHAPE, x=lambda np: np.zeros(3, "f"), i=lambda np: np.array([9]))),
+            do("run_time", _run(RESHAPE, x=lambda np: np.zeros(3, "f"), i=lambda np: np.array([9]))),
         ),
-        Cell(K.SERVER_ERROR, "onnxruntime.Fail", "", _do("terminated", _terminated)),
+        Cell(K.SERVER_ERROR, "onnxruntime.Fail", "", do("terminated", _terminated)),
         Cell(
             K.NOT_FOUND,
             "onnxruntime.NoSuchFile",
             "",
-            _do("no_file", lambda it: it.module.InferenceSession("nowhere.onnx")),
+            do("no_file", lambda it: it.module.InferenceSession("nowhere.onnx")),
         ),
-        Cell(K.BAD_REQUEST, "onnxruntime.InvalidArgument", "", _do("shape", _run(RELU, x=lambda np: np.zeros(4, "f")))),
-        Cell(K.BAD_REQUEST, "onnxruntime.InvalidArgument", "", _do("dtype", _run(RELU, x=lambda np: np.zeros(3)))),
+        Cell(
+            K.NOT_FOUND,
+            "onnxruntime.InvalidProtobuf",
+            "",
+            do("broken_file", lambda it: it.module.InferenceSession(b"broken")),
+        ),
+        Cell(K.BAD_REQUEST, "onnxruntime.InvalidArgument", "", do("shape", _run(RELU, x=lambda np: np.zeros(4, "f")))),
+        Cell(K.BAD_REQUEST, "onnxruntime.InvalidArgument", "", do("dtype", _run(RELU, x=lambda np: np.zeros(3)))),
         Cell(
             K.BAD_REQUEST,
             "onnxruntime.InvalidArgument",
             "",
-            _do("index", _run(GATHER, x=lambda np: np.zeros(3, "f"), i=lambda np: np.array([9]))),
+            do("index", _run(GATHER, x=lambda np: np.zeros(3, "f"), i=lambda np: np.array([9]))),
         ),
         Cell(
             K.BAD_REQUEST,
             "builtins.ValueError",
             "",
-            _do("name", _run(RELU, z=lambda np: np.zeros(3, "f"))),
+            do("name", _run(RELU, z=lambda np: np.zeros(3, "f"))),
         ),
     ),
     notes={K.OVERLOADED: "not run: no GPU to run out of memory", K.TIMEOUT: "the adapter's deadline, tested with it"},
@@ -153,50 +154,17 @@ SKLEARN: Final = Client(
             K.NOT_FOUND,
             "sklearn.NotFittedError",
             "",
-            _do("not_fitted", lambda it: it.module.LogisticRegression().predict([[1.0, 2.0]])),
+            do("not_fitted", lambda it: it.module.LogisticRegression().predict([[1.0, 2.0]])),
         ),
-        Cell(K.BAD_REQUEST, "builtins.ValueError", "", _do("features", lambda it: _fitted(it).predict([[1.0]]))),
-        Cell(K.BAD_REQUEST, "builtins.ValueError", "", _do("nan", lambda it: _fitted(it).predict([[1.0, it.np.nan]]))),
-        Cell(K.BAD_REQUEST, "builtins.ValueError", "", _do("text", lambda it: _fitted(it).predict([["a", "b"]]))),
+        Cell(K.BAD_REQUEST, "builtins.ValueError", "", do("features", lambda it: _fitted(it).predict([[1.0]]))),
+        Cell(K.BAD_REQUEST, "builtins.ValueError", "", do("nan", lambda it: _fitted(it).predict([[1.0, it.np.nan]]))),
+        Cell(K.BAD_REQUEST, "builtins.ValueError", "", do("text", lambda it: _fitted(it).predict([["a", "b"]]))),
         Cell(
             K.BAD_REQUEST,
             "sklearn.InvalidParameterError",
             "",
-            _do("parameter", lambda it: it.module.LogisticRegression(C=-1).fit([[1.0], [2.0]], [0, 1])),
+            do("parameter", lambda it: it.module.LogisticRegression(C=-1).fit([[1.0], [2.0]], [0, 1])),
         ),
     ),
-    output=None,
-)
-
-_WEIGHTS: Final = "not run: needs torch and weights"
-
-TRANSFORMERS: Final = Client(
-    "transformers",
-    "transformers",
-    _transformers,
-    raised=(
-        Cell(
-            K.CONNECTION,
-            "builtins.OSError",
-            "",
-            _do(
-                "not_in_the_cache",
-                lambda it: it.module.AutoConfig.from_pretrained("nobody/nothing", local_files_only=True),
-            ),
-        ),
-        Cell(
-            K.BAD_REQUEST,
-            "builtins.OSError",
-            "",
-            _do("no_name", lambda it: it.module.AutoConfig.from_pretrained("not/a/name")),
-        ),
-    ),
-    notes={
-        K.OVERLOADED: "not run: no GPU to run out of memory",
-        K.CONTEXT_LENGTH: _WEIGHTS,
-        K.SERVER_ERROR: _WEIGHTS,
-        K.NOT_FOUND: "not run: needs the hub",
-        K.AUTH: "not run: needs the hub",
-    },
     output=None,
 )

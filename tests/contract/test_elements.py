@@ -149,6 +149,44 @@ def test_half_an_answer_of_a_client_is_none() -> None:
     assert kind_of(contract_for(list[str]), '["a", ', cut) is FailureKind.TRUNCATED
 
 
+def chunk(text: str, finish_reason: str | None = None) -> Any:
+    """Build a chunk of a chat."""
+    delta = SimpleNamespace(content=text)
+    cls = type("ChatCompletionChunk", (SimpleNamespace,), {"__module__": "openai.types.chat"})
+    return cls(model="m", choices=[SimpleNamespace(index=0, delta=delta, finish_reason=finish_reason)])
+
+
+def test_what_is_closed_before_the_answer_was_cut_leaves() -> None:
+    """That it was is said by one of the last events, which may bring text too, and is not the last that is read."""
+    reader = ElementReader(contract_for(list[str]))
+    reader.feed(chunk('["a", "'))
+    assert [reader.next(), reader.next()] == ["a", NOT_YET]
+    reader.feed(chunk('b", "c', "length"))
+    assert [reader.next(), reader.next()] == ["b", NOT_YET]
+    reader.feed(chunk(""))
+    with pytest.raises(Breach) as caught:
+        reader.end()
+    assert caught.value.kind is FailureKind.TRUNCATED
+
+
+def test_why_an_answer_ended_goes_before_what_it_looks_like() -> None:
+    """A filter's own words are no list; a whole one is still not all that was to come."""
+    contract = contract_for(list[str])
+    assert kind_of(contract, chunk("Sorry", "content_filter")) is FailureKind.CONTENT_FILTER
+    assert kind_of(contract, chunk('["a"]', "length")) is FailureKind.TRUNCATED
+    assert kind_of(contract, chunk("Sorry")) is FailureKind.MALFORMED_OUTPUT
+
+
+def test_an_event_that_cannot_be_read_is_no_text() -> None:
+    """Whatever reading it raises."""
+    for name in "ChatCompletionChunk", "ResponseTextDeltaEvent":
+        broken = type(name, (SimpleNamespace,), {"__module__": "openai.types"})(type="response.output_text.delta")
+        assert kind_of(contract_for(list[str]), "[", broken) is FailureKind.MALFORMED_OUTPUT
+    odd = chunk("")
+    odd.choices[0].delta.content = ["a"]
+    assert kind_of(contract_for(list[str]), "[", odd) is FailureKind.MALFORMED_OUTPUT
+
+
 @pytest.mark.parametrize(
     ("text", "found", "kind"),
     [

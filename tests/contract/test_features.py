@@ -64,6 +64,9 @@ def code(rule: Rule, value: Any) -> str | None:
         (RULED, [None, 18], "missing"),
         (RULED, ["5", 18], "type"),
         (Features({"country": OneOf("DE")}), [["DE"], ["FR"]], "category"),
+        (Features({"country": OneOf("DE"), "note": None}), [["DE", "x"], ["DE", object()]], None),
+        (Features({"country": OneOf("DE"), "note": None}), [["DE", "x"], ["DE", None]], "missing"),
+        (Features({"country": OneOf("DE"), "note": None}, missing="allow"), [["DE", "x"], ["DE", None]], None),
     ],
 )
 def test_lists_are_tables_and_rows(rule: Rule, value: object, expected: str | None) -> None:
@@ -167,6 +170,33 @@ def test_a_model_of_scikit_learn_states_its_input() -> None:
     assert [flaw.code for flaw in judge.flaws(fitted.predict, (), {"X": np.zeros((1, 3))})] == ["shape"]
 
 
+def test_what_a_model_states_can_be_given_ranges() -> None:
+    """Of some of its features, by their names: the others are looked at as before."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"amount": [1.0, 2.0, 3.0], "age": [20, 30, 40]})
+    model = linear.LogisticRegression().fit(frame, [0, 1, 1])
+    contract = InputContract.of_model(model, ranges={"age": Range(18, 120, missing="allow")})
+    assert contract.fields == Features({"amount": None, "age": Range(18, 120, missing="allow")})
+    for given, expected in (
+        (frame, None),
+        (frame.assign(age=[20, 17, 40]), ("range", "has a column 'age' that must be from 18 to 120")),
+        (frame.assign(amount=[1.0, NAN, 3.0]), ("missing", "has missing values in column 'amount'")),
+        (frame.assign(age=[20, NAN, 40]), None),
+        (frame[["age", "amount"]], ("order", "has its columns in another order than declared")),
+    ):
+        assert said(contract.fields, given) == expected
+    assert said(InputContract.of_model(model, missing="allow", ranges={"age": Range()}).fields, frame * NAN) == (
+        "missing",
+        "has a column 'age' that is missing",
+    )
+    with pytest.raises(PolicyError, match=r"the model has no feature 'aeg'; did you mean `age`\?"):
+        InputContract.of_model(model, ranges={"aeg": Range(18, 120)})
+    nameless = linear.LogisticRegression().fit(frame.to_numpy(), [0, 1, 1])
+    with pytest.raises(PolicyError, match="no feature 'age': it has no names"):
+        InputContract.of_model(nameless, ranges={"age": Range(18, 120)})
+
+
 def test_a_session_of_onnx_states_its_input() -> None:
     """Names, shapes and types of all that it is fed."""
     ort = pytest.importorskip("onnxruntime")
@@ -195,6 +225,18 @@ def test_a_session_of_onnx_states_its_input() -> None:
     assert session.run(None, feed)[0].shape == (2, 1)
     wrong = judge.flaws(session.run, (None, {"x": np.zeros((2, 5))}), {})
     assert [(flaw.field, flaw.code) for flaw in wrong] == [("input_feed.x", "shape"), ("input_feed.w", "missing")]
+
+    ranged = InputContract.of_model(session, ranges={"x": Range(0, 1)}).fields["x"]
+    assert said(ranged, feed["x"]) is None
+    assert said(ranged, feed["x"] + 2) == ("range", "has a value that must be from 0 to 1")
+    assert said(ranged, feed["x"] * NAN) == ("missing", "has a value that is missing")
+    assert code(ranged, feed["w"]) == "shape"
+    allowing = InputContract.of_model(session, ranges={"x": Range(0, 1, missing="allow")}).fields["x"]
+    assert said(allowing, feed["x"] * NAN) is None
+    with pytest.raises(PolicyError, match="the values of 'x' are an array's: give a Range"):
+        InputContract.of_model(session, ranges={"x": OneOf(1, 2)})
+    with pytest.raises(PolicyError, match="the model has no feature 'y'"):
+        InputContract.of_model(session, ranges={"y": Range(0, 1)})
 
 
 def test_neither_numpy_nor_pandas_is_imported_for_a_contract() -> None:

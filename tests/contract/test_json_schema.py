@@ -494,7 +494,7 @@ SECRETIVE: dict[str, Any] = {
         ({"notes": {}}, "too_short at notes"),
         ({"gone": "secret"}, "false_schema at gone"),
         ({"shape": {"secret": 1}}, "missing at shape.Circle.radius, extra_forbidden at shape.Circle.*, int_type at "),
-        ({"one": {"radius": "secret"}}, "string_type at one.oneOf[0]"),
+        ({"one": {"radius": "secret"}}, "float_type at one.Circle.radius"),
         ({"one": "secret"}, "string_too_short at one.oneOf[0]"),
         ({"two": "secret"}, "several_fit at two"),
         ({"no": "secret"}, "excluded at no"),
@@ -664,9 +664,9 @@ def test_nothing_but_a_breach_leaves(schema: dict[str, Any], make: Callable[[], 
 
 def test_more_errors_than_are_listed_are_not_carried_up_every_level() -> None:
     """Each level would copy them all."""
-    many = json.dumps([1] * 101)
-    assert breach(RECURSIVE, f'{{"a": {many}}}').message == "1 error: many_errors at object.*.array"
-    assert breach(RECURSIVE, '{"a": [1, 1]}').message.startswith("2 errors: wrong_type at object.*.array.0")
+    many = json.dumps(list(range(101)))
+    assert breach(RECURSIVE, f'{{"a": {many}}}').message == "1 error: many_errors at object.*"
+    assert breach(RECURSIVE, '{"a": [1, 2]}').message.startswith("2 errors: wrong_type at object.*.array.0")
 
 
 @pytest.mark.parametrize("branches", ["anyOf", "oneOf"])

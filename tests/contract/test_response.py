@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from aiguard.contract import Breach, Judge, OutputContract
+from aiguard.contract.carried import usage_of_error
 from aiguard.contract.response import form_of, inspected, reader_of, usage_of
 from aiguard.failure import FailureKind as Kind
 from aiguard.usage import Usage
@@ -73,6 +74,44 @@ def test_the_text_of_a_chat_completion_is_judged() -> None:
 def test_a_chat_completion_that_is_no_answer(response: Any, kind: Kind) -> None:
     """It arrives as an ordinary return value."""
     assert kind_of(response()) == kind
+
+
+def several(*choices: tuple[str, str | None], **more: Any) -> Any:
+    """Build a chat completion of several choices, each how it ended and its text."""
+    built = [chat(reason, text, **more).choices[0] for reason, text in choices]
+    return chat().model_copy(update={"choices": built})
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (lambda: several(("stop", JSON), ("stop", CUT)), None),
+        (lambda: several(("stop", JSON), ("length", JSON)), Kind.TRUNCATED),
+        (lambda: several(("length", JSON), ("stop", JSON)), Kind.TRUNCATED),
+        (lambda: several(("stop", JSON), ("content_filter", JSON)), Kind.CONTENT_FILTER),
+        (lambda: several(("stop", JSON), ("stop", JSON), refusal="no"), Kind.REFUSAL),
+        (lambda: several(("stop", JSON), ("stop", " ")), Kind.EMPTY_OUTPUT),
+        (lambda: several(("stop", JSON), ("stop", None)), Kind.EMPTY_OUTPUT),
+        (lambda: generated_several(("STOP", JSON), ("STOP", JSON)), None),
+        (lambda: generated_several(("STOP", JSON), ("SAFETY", JSON)), Kind.CONTENT_FILTER),
+        (lambda: generated_several(("STOP", JSON), ("STOP", " ")), Kind.EMPTY_OUTPUT),
+    ],
+    ids=range(10),
+)
+def test_of_several_choices_each_has_to_be_an_answer(response: Any, kind: Kind | None) -> None:
+    """Whoever asks for several uses several; the contract is that of the first."""
+    assert inspected_kind(response()) == kind
+    if kind is None:
+        assert JUDGE.judge(response()) == Item(a=1)
+    else:
+        assert kind_of(response()) == kind
+
+
+def test_a_choice_may_be_a_tools_call() -> None:
+    """It has no text then."""
+    called = chat("tool_calls", None, tool_calls=[_TOOL_CALL]).choices[0]
+    plain = chat().choices[0]
+    assert inspected_kind(chat().model_copy(update={"choices": [plain, called]})) is None
 
 
 def test_the_response_itself_may_be_the_contract() -> None:
@@ -184,6 +223,13 @@ def test_the_text_of_a_generated_content_is_judged() -> None:
     assert JUDGE.judge(generated(None, {"text": JSON})) == Item(a=1)
 
 
+def generated_several(*candidates: tuple[str, str]) -> Any:
+    """Build a response of several candidates, each how it ended and its text."""
+    types = pytest.importorskip("google.genai.types")
+    built = [{"finish_reason": reason, "content": {"parts": [{"text": text}]}} for reason, text in candidates]
+    return types.GenerateContentResponse.model_validate({"candidates": built})
+
+
 @pytest.mark.parametrize(
     ("finish_reason", "kind"),
     [
@@ -224,6 +270,44 @@ def _like(module: str, name: str, **attributes: Any) -> Any:
 def _like_chat(**attributes: Any) -> Any:
     choice = SimpleNamespace(finish_reason="stop", message=SimpleNamespace(content=JSON))
     return _like("openai.types", "ChatCompletion", **{"choices": [choice], **attributes})
+
+
+def test_a_refusal_beside_a_message_of_litellm_is_one() -> None:
+    """It keeps there what its own message has no room for."""
+    message = SimpleNamespace(content=None, provider_specific_fields={"refusal": "secret"})
+    choices = [SimpleNamespace(finish_reason="stop", message=message)]
+    assert kind_of(_like("litellm.types.utils", "ModelResponse", choices=choices)) == Kind.REFUSAL
+    for nothing in (None, {}, {"refusal": None}):
+        message.content, message.provider_specific_fields = JSON, nothing
+        assert JUDGE.judge(_like("litellm.types.utils", "ModelResponse", choices=choices)) == Item(a=1)
+
+
+def test_what_keeps_its_raw_response_has_used_what_that_says() -> None:
+    """Instructor's results do; one that keeps itself says nothing."""
+    raw = _like_chat(usage=SimpleNamespace(prompt_tokens=1, completion_tokens=2), model="m")
+    assert usage_of(SimpleNamespace(_raw_response=raw)) == Usage(1, 2, 0, "m")
+    itself = SimpleNamespace()
+    itself._raw_response = itself
+    assert usage_of(itself) is usage_of(SimpleNamespace(_raw_response=None)) is usage_of(object()) is None
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "kept"),
+    [
+        ("openai", "LengthFinishReasonError", "completion"),
+        ("openai", "ContentFilterFinishReasonError", "completion"),
+        ("instructor.v2.core.errors", "IncompleteOutputException", "last_completion"),
+        ("instructor.v2.core.errors", "InstructorRetryException", "last_completion"),
+    ],
+)
+def test_an_exception_that_carries_its_response_has_used_what_that_says(module: str, name: str, kept: str) -> None:
+    """Also of a class that is derived from it, as instructor's budget errors are."""
+    cls = type(name, (Exception,), {"__module__": module})
+    error = type("Derived", (cls,), {})()
+    assert usage_of_error(error) is None
+    setattr(error, kept, _like_chat(usage=SimpleNamespace(prompt_tokens=1, completion_tokens=2), model="m"))
+    assert usage_of_error(error) == Usage(1, 2, 0, "m")
+    assert usage_of_error(ValueError()) is None
 
 
 def test_a_response_is_known_by_module_and_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ def fuzzed(target: Target, seconds: float, first: int) -> int:
     Raises:
         Exception: What the first input that fails makes it raise, with the smallest such input in a note.
     """
+    gc.collect()
+    gc.freeze()  # whatever is there already is none of the target's: each collection would go through it
     until = time.monotonic() + seconds
     inputs = 0
 

@@ -6,14 +6,20 @@ Whatever the input, it has to end in a value or in a kind of failure, within a c
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
-from aiguard import FailureKind, OutputContract
+from aiguard import FailureKind, JsonSchema, OutputContract
 from aiguard.classification import classify
 from aiguard.clock import SYSTEM
 from aiguard.contract import Breach, Judge, extraction
@@ -21,17 +27,30 @@ from aiguard.contract.elements import NOT_YET, ElementContract, ElementReader
 from aiguard.contract.repair import repaired
 from aiguard.failure import INVALID_OUTPUTS
 from aiguard.retry_after import LONGEST, retry_after_of
+from tests.contract.hostile import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-CORPUS: Final = tuple(
-    path.read_bytes() for path in sorted(Path(__file__).with_name("corpus").iterdir()) if path.suffix == ".txt"
-)
+_FOLDER: Final = Path(__file__).with_name("corpus")
+
+CORPUS: Final = tuple(path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix == ".txt")
 """Answers and event streams, each with something that went wrong once, somewhere."""
 
-SLOWEST: Final = 1.0
+SLOW: Final = {
+    name: "".join(unit * count for unit, count in parts)
+    for name, parts in json.loads((_FOLDER / "slow.json").read_text(encoding="utf-8")).items()
+}
+"""Answers of 20 KB that took too long once, by what they are made of; the file has their parts, each so many times."""
+
+SLOWEST: Final = 2.0
 """Seconds of CPU for one input, all of which are small."""
+
+SLOWEST_JUDGEMENT: Final = 0.02
+"""Seconds of CPU for one judgement of one answer: twice what the documentation says of 20 KB."""
+
+TRIES: Final = 10
+"""Whoever is slow may try so often: a machine that is busy is slow too."""
 
 LONGEST_MESSAGE: Final = 1000
 
@@ -91,6 +110,10 @@ texts: Final = st.one_of(
     st.text(max_size=80),
     st.tuples(st.sampled_from(CORPUS), st.integers(0, 5000), st.integers(0, 40), tokens).map(_spoilt),
     st.tuples(tokens, st.integers(1, 2000)).map(lambda given: (given[0] * given[1])[:20_000]),
+    st.tuples(tokens, tokens, st.integers(1, 5000), tokens).map(
+        lambda given: given[0][:200] + (given[1] * given[2])[:19_600] + given[3][:200]
+    ),
+    st.sampled_from(list(SLOW.values())),
 )
 
 
@@ -101,6 +124,35 @@ class Item(BaseModel):
     b: Literal["x", "y"] | None = None
 
 
+class Leaf(BaseModel):
+    """What a tree may hold."""
+
+    kind: Literal["leaf"]
+
+
+class Tree(BaseModel):
+    """What may hold itself."""
+
+    kind: Literal["tree"]
+    a: float = 0.0
+    kids: list[Tree | Leaf] = []
+
+
+class Keyed(TypedDict):
+    """A mapping with declared keys."""
+
+    a: int
+    b: list[str]
+
+
+@dataclass
+class Data:
+    """A dataclass."""
+
+    a: int
+    b: set[int] = field(default_factory=set)
+
+
 REPAIRS: Final[tuple[Literal["off", "safe"], ...]] = ("off", "safe")
 SCHEMAS: Final[tuple[Any, ...]] = (Item, list[Item], Any, int | str | None)
 JUDGES: Final[tuple[Judge[Any], ...]] = tuple(
@@ -109,6 +161,14 @@ JUDGES: Final[tuple[Judge[Any], ...]] = tuple(
     for extract in (False, True)
     for repair in REPAIRS
 )
+OTHER_SCHEMAS: Final[tuple[Any, ...]] = (
+    *(Tree, list[Keyed], list[Data], dict[int, float], list[int | float | None], list[UUID | dt.datetime]),
+    JsonSchema({"type": "array", "items": {}, "uniqueItems": True}),
+    JsonSchema({"items": {"oneOf": [{"type": "integer"}, {"enum": [1, "a", None]}, {"type": "array"}]}}),
+)
+OTHER_JUDGES: Final[tuple[Judge[Any], ...]] = tuple(
+    Judge.of(OutputContract[Any](schema, extract=True, repair="safe")) for schema in OTHER_SCHEMAS
+)
 
 
 def judge_answer(text: str) -> None:
@@ -116,18 +176,26 @@ def judge_answer(text: str) -> None:
     extraction.candidates(text, "{[")
     mended = repaired(text)
     assert mended is None or len(mended) < len(text)
-    for judge in JUDGES:
+    for judge in (*JUDGES, *OTHER_JUDGES):
         for raw in (text, text.encode("utf-8", "surrogatepass")):
-            breach = _breach_of(judge, raw)
+            breach = breach_of(judge, raw)
             assert breach is None or (breach.kind in INVALID_OUTPUTS and len(breach.message) < LONGEST_MESSAGE), breach
 
 
-def _breach_of(judge: Judge[Any], raw: object) -> Breach | None:
-    try:
-        judge.judge(raw)
-    except Breach as breach:
-        return breach
-    return None
+def breach_of(judge: Judge[Any], raw: object) -> Breach | None:
+    """Judge an answer, and see to it that this takes no longer than it may."""
+    least = math.inf
+    for _ in range(TRIES):
+        breach = None
+        began = process_time()
+        try:
+            judge.judge(raw)
+        except Breach as caught:
+            breach = caught
+        least = min(least, process_time() - began)
+        if least <= SLOWEST_JUDGEMENT or least <= allowed(SLOWEST_JUDGEMENT):
+            return breach
+    raise SlowInputError(f"{least * 1e3:.1f} ms of CPU for {judge.name}")
 
 
 # streams of elements

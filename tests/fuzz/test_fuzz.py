@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
+from aiguard import OutputContract
+from aiguard.contract import Judge
 from tests.fuzz.running import fuzzed
-from tests.fuzz.targets import CORPUS, SLOWEST, TARGETS, SlowInputError, Target, hurried, judge_answer, judge_elements
+from tests.fuzz.targets import (
+    CORPUS,
+    SLOW,
+    SLOWEST,
+    SLOWEST_JUDGEMENT,
+    TARGETS,
+    SlowInputError,
+    Target,
+    breach_of,
+    hurried,
+    judge_answer,
+    judge_elements,
+)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -26,6 +41,25 @@ def test_the_corpus_is_read(data: bytes) -> None:
     text = data.decode("latin-1")
     judge_answer(text)
     judge_elements((text, [7]))
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_what_was_slow_once_is_not_slow_any_more(name: str) -> None:
+    """Under no contract."""
+    judge_answer(SLOW[name])
+
+
+def test_a_slow_judgement_is_found() -> None:
+    """However soon the others are made."""
+
+    def burn(_value: Any) -> None:
+        until = time.process_time() + SLOWEST_JUDGEMENT * 10
+        while time.process_time() < until:
+            pass
+
+    assert breach_of(Judge.of(OutputContract[Any](Any)), "[1]") is None
+    with pytest.raises(SlowInputError):
+        breach_of(Judge.of(OutputContract[Any](Any, checks=[burn])), "[1]")
 
 
 def test_a_fault_is_found() -> None:

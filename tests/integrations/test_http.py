@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,28 @@ def test_each_phase_has_what_is_left_when_it_begins(make: Any, library: Any, clo
     with within(2.0):
         got(make(transport=library.MockTransport(answer), timeout=library.Timeout(5.0, write=0.2)), clock)
     assert seen == [2.0, 1.5, 0.5, 0.2, None, 7, 0.001]
+
+
+def test_who_reads_all_timeouts_at_once_reads_what_is_left(make: Any, library: Any, clock: VirtualClock) -> None:
+    """In whatever way; one that the request does not have has no limit of its own, and others there are none."""
+    seen: list[dict[str, float]] = []
+
+    def answer(request: Any) -> Any:
+        timeouts = request.extensions["timeout"]
+        clock.advance(0.5)
+        seen.extend(({**timeouts}, dict(timeouts), dict(timeouts.items()), json.loads(json.dumps(timeouts))))
+        assert list(timeouts) == list(timeouts.keys()) == ["connect", "read", "write", "pool"]
+        assert list(timeouts.values()) == [1.0, 1.5, 1.5, 1.5]
+        with pytest.raises(KeyError):
+            timeouts["other"]
+        return library.Response(200)
+
+    client = make(transport=library.MockTransport(answer))
+    for own in ({"connect": 1.0, "read": 9.0, "write": None, "pool": 2.0}, {"connect": 1.0}):
+        request = client.build_request("GET", "http://service/", extensions={"timeout": own})
+        with within(2.0):
+            clock.run(client.send(request)) if hasattr(client, "aclose") else client.send(request)
+    assert seen == [{"connect": 1.0, "read": 1.5, "write": 1.5, "pool": 1.5}] * 8
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])

@@ -16,7 +16,7 @@ from aiguard.integrations.openai import component
 from aiguard.propagation import HEADER
 from aiguard.testing import FaultServer, fault_server, fresh_registry
 from aiguard.usage import Usage
-from tests.integrations.components import ANSWER, DEADLINE, Behind, Form, Verdict, deadline_of, outcome, streamed
+from tests.integrations.components import ANSWER, DEADLINE, Behind, Form, Verdict, assert_asked_once, outcome, streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,7 @@ OF_STREAMS = {
     "content-filter": FailureKind.CONTENT_FILTER,
     "cut-mid-stream": FailureKind.CONNECTION,
     "drip:0.02": FailureKind.TIMEOUT,
+    "empty": FailureKind.EMPTY_OUTPUT,
     "endless-stream:0.02": FailureKind.TIMEOUT,
     "hang-before-headers": FailureKind.TIMEOUT,
     "hang-mid-stream": FailureKind.TIMEOUT,
@@ -71,6 +72,7 @@ OF_STREAMS = {
     "keep-alive-only:0.02": FailureKind.TIMEOUT,
     "malformed-event": FailureKind.MALFORMED_TRANSPORT,
     "no-terminator": FailureKind.STREAM_INTERRUPTED,
+    "null": FailureKind.EMPTY_OUTPUT,
     "refusal": FailureKind.REFUSAL,
     "truncated": FailureKind.TRUNCATED,
 }
@@ -121,8 +123,7 @@ def test_an_answer_that_is_none_has_its_kind(behind: Behind, server: FaultServer
     ended = behind.outcome(form, fault)
     assert ended.failure is not None
     assert ended.failure.kind is (OF_TEXTS if form in TEXTS else OF_ANY)[fault]
-    assert len(server.requests) == 1
-    assert ended.elapsed < deadline_of(fault) + 1.0  # machines are busy
+    assert_asked_once(ended, server, fault)
 
 
 @pytest.mark.parametrize("form", STREAMS, ids=str)
@@ -141,8 +142,16 @@ def test_a_stream_that_is_no_answer_has_its_kind(behind: Behind, server: FaultSe
     ended, received = behind.streamed(form, fault)
     assert ended.failure is not None
     assert (ended.failure.kind, received) == (OF_STREAMS[fault], [])
-    assert len(server.requests) == 1
-    assert ended.elapsed < deadline_of(fault) + 1.0
+    assert_asked_once(ended, server, fault)
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("form", STREAMS, ids=str)
+def test_a_stream_without_text_is_empty_where_its_end_has_none_either(behind: Behind, form: Form) -> None:
+    """The last event of a response holds all of its text once more."""
+    ended, _ = behind.streamed(form, "role-only")
+    kind = ended.failure and ended.failure.kind
+    assert kind == (None if "responses" in form.method else FailureKind.EMPTY_OUTPUT)
 
 
 @pytest.fixture
@@ -163,13 +172,29 @@ def test_tokens_of_an_answer_that_is_none_are_wasted(client: openai.OpenAI) -> N
 @pytest.mark.usefixtures("server")
 def test_tokens_of_a_stream_are_read(client: openai.OpenAI) -> None:
     """Also where it is no answer; OpenAI's chat tells of them only where `stream_options` asks for it."""
-    ask = component(client.responses.create)
-    (whole, _), (cut, _) = (
-        streamed(ask, {"model": fault, "input": "?", "stream": True}, deadline=DEADLINE)
-        for fault in ("ok", "truncated")
-    )
-    assert (whole.usage, whole.wasted) == (Usage(8, 2, 0, "ok"), None)
-    assert cut.wasted == Usage(8, 1, 0, "truncated")
+    told = {"stream_options": {"include_usage": True}}
+    for form in STREAMS[2], Form(STREAMS[0].method, STREAMS[0].asked | told):
+        ask = component(form.of(client))
+        (whole, _), (cut, _) = (
+            streamed(ask, {"model": fault, **form.asked}, deadline=DEADLINE) for fault in ("ok", "truncated")
+        )
+        assert (whole.usage, whole.wasted) == (Usage(8, 2, 0, "ok"), None)
+        assert cut.wasted == Usage(8, 1, 0, "truncated")
+    untold, _ = streamed(component(client.chat.completions.stream), {"model": "ok", **CHAT.asked}, deadline=DEADLINE)
+    assert untold.usage is None
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(("fault", "output"), [("truncated", 1), ("content-filter", 0)])
+def test_tokens_of_an_answer_that_the_sdk_refuses_to_parse_are_wasted(
+    client: openai.OpenAI, fault: str, output: int
+) -> None:
+    """Without the adapter the SDK's own exception leaves, which carries the answer."""
+    ended = outcome(client.chat.completions.parse, {"model": fault, **CHAT_PARSED.asked}, deadline=DEADLINE)
+    assert ended.failure is not None
+    assert type(ended.failure.exception).__name__.endswith("FinishReasonError")
+    carried = fault == "truncated" or not openai.__version__.startswith("2.")  # that of a filter, since version 3
+    assert ended.wasted == ended.usage == (Usage(8, output, 0, fault) if carried else None)
 
 
 def test_a_client_is_as_it_was(client: openai.OpenAI, server: FaultServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,7 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from aiguard.integrations import pydantic_ai
+from aiguard.integrations.inspection import report
 
 GuardedModel: Any = pydantic_ai.GuardedModel
 
@@ -264,7 +266,7 @@ def test_a_stream_is_answered_by_the_ladder(server: FaultServer) -> None:
 def test_a_streams_tokens_are_counted(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the provider tells them, as OpenAI's Responses API does."""
     seen: list[Any] = []
-    monkeypatch.setattr("aiguard.integrations.inspection.report_usage", seen.append)
+    monkeypatch.setattr(pydantic_ai, "report", partial(report, tell=seen.append))
     assert stream(server, Boundary("b", deadline=DEADLINE, stream="passthrough"), "ok", OpenAIResponsesModel)
     assert seen == [Usage(input=8, output=3, cached=0, model="ok")]
 

@@ -120,6 +120,10 @@ class Entered:
         """Never be left: the context of a job ends with it."""
         raise AssertionError(token)
 
+    def mark(self) -> object:
+        """Never be asked for: that is the breaker's affair."""
+        raise AssertionError
+
 
 def test_deadline_and_span_are_in_force_in_the_worker_alone() -> None:
     """The component sees how long it has, inside its own span; its caller's context stays as it was."""

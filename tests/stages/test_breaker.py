@@ -759,7 +759,7 @@ def test_a_call_hears_of_the_move_that_it_made(clock: VirtualClock) -> None:
     assert heard(failing(FailureKind.CONNECTION)) == [("embed", CLOSED, OPEN)]
     assert heard("refused") == []
     clock.advance(5.0)
-    assert heard("ok") == [("embed", OPEN, CLOSED)]
+    assert heard("ok") == [("embed", OPEN, HALF_OPEN), ("embed", HALF_OPEN, CLOSED)]
     permit = breaker.acquire(LEASE)
     assert isinstance(permit, TimedPermit)
     permit.began(clock.now())

@@ -859,13 +859,13 @@ def test_in_a_forked_process_the_probes_of_the_parent_are_forgotten(clock: Virtu
     """Nobody will settle them here, and one that is settled here all the same is not heard."""
     circuit = half_open(circuit_on(clock, probes=1, slow_call=2.0), clock)
     probe = begin(circuit, clock)
-    other = threading.Thread(target=circuit._lock.acquire)
+    other = threading.Thread(target=circuit._counting.acquire)
     other.start()
     other.join(10)
     circuit._telling = True
     circuit.forked()
-    assert circuit._lock.acquire(blocking=False), "in the child nobody is left to release it"
-    circuit._lock.release()
+    assert circuit._counting.acquire(blocking=False), "in the child nobody is left to release it"
+    circuit._counting.release()
     clock.advance(3.0)
     mine = ask(circuit)
     assert mine.probe

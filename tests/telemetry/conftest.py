@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry._logs import _internal as logs
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -64,8 +64,8 @@ class Recorded:
         # the global providers can be set only once in a process, so they are put in force where the library reads them
         monkeypatch.setattr(trace, "_TRACER_PROVIDER", self.provider)
         monkeypatch.setattr(spans, "_tracer", self.provider.get_tracer(names.SCOPE))
-        monkeypatch.setattr(metrics, "_calls", meter.create_histogram(names.CALL_DURATION, "s"))
-        monkeypatch.setattr(metrics, "_attempts", meter.create_histogram(names.ATTEMPT_DURATION, "s"))
+        monkeypatch.setattr(metrics, "_instruments", metrics.Instruments(meter))
+        monkeypatch.setattr(logs, "_LOGGER_PROVIDER", self.loggers)
         monkeypatch.setattr(events, "_logger", self.loggers.get_logger(names.SCOPE))
 
     @property
@@ -99,22 +99,33 @@ class Recorded:
         return [log for log in self.logs if log.event_name == name]
 
     @property
+    def metrics(self) -> dict[str, Any]:
+        """Every instrument that has a series."""
+        data = self._reader.get_metrics_data()
+        resources = data.resource_metrics if data is not None else ()
+        return {metric.name: metric for one in resources for scope in one.scope_metrics for metric in scope.metrics}
+
+    @property
     def points(self) -> dict[str, list[tuple[dict[str, Any], int, float]]]:
         """Of each histogram: attributes, count and sum of its points."""
-        data = self._reader.get_metrics_data()
-        found: dict[str, list[tuple[dict[str, Any], int, float]]] = {}
-        for resource in data.resource_metrics if data is not None else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    points: Any = metric.data.data_points
-                    found[metric.name] = [(dict(p.attributes), p.count, p.sum) for p in points]
-        return found
+        return {
+            name: [(dict(p.attributes), p.count, p.sum) for p in metric.data.data_points]
+            for name, metric in self.metrics.items()
+            if hasattr(metric.data.data_points[0], "count")
+        }
+
+    def series(self, instrument: str) -> dict[tuple[str, ...], float]:
+        """Return the numbers of a counter or gauge, by the values of their attributes in the order of the names."""
+        metric = self.metrics.get(instrument)
+        points = metric.data.data_points if metric is not None else ()
+        return {tuple(str(value) for _, value in sorted(p.attributes.items())): p.value for p in points}
 
     def everything(self) -> str:
         """Return every byte that would leave the process."""
         said = [span.to_json() for span in self.spans]
         said += [log.to_json() for log in self._logs.get_finished_logs()]
-        return "\n".join([*said, json.dumps(self.points)])
+        said += [metric.to_json() for metric in self.metrics.values()]
+        return "\n".join(said)
 
     def close(self) -> None:
         """Shut the SDK down."""

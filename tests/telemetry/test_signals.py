@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry._logs import SeverityNumber
+from opentelemetry._logs import _internal as logs
+from opentelemetry.metrics import get_meter
 from pydantic import BaseModel, field_validator
 
 import aiguard
@@ -292,9 +294,11 @@ def test_a_raising_exporter_of_logs_and_metrics_changes_no_call(
         def record(self, *_: Any) -> None:
             raise RuntimeError(CANARY)
 
+    broken = metrics.Instruments(get_meter("test"))
+    broken.calls = broken.attempts = Broken()
+    monkeypatch.setattr(metrics, "_instruments", broken)
     monkeypatch.setattr(events, "_logger", Broken())
-    monkeypatch.setattr(metrics, "_calls", Broken())
-    monkeypatch.setattr(metrics, "_attempts", Broken())
+    monkeypatch.setattr(logs, "_LOGGER_PROVIDER", Broken())
     harness = scenario(ConnectionError(), "ok", breaker=Breaker(minimum_calls=1, probes=1), fallback=["floor"])
     assert harness() == "floor"
     assert harness.boundary.breaker.current_state == "open"
@@ -302,3 +306,5 @@ def test_a_raising_exporter_of_logs_and_metrics_changes_no_call(
     assert harness() == "ok"
     assert "RuntimeError" in caplog.text
     assert CANARY not in caplog.text
+    dropped = {str(one.attributes[names.SIGNAL]): one.value for one in broken.dropped.observe() if one.attributes}
+    assert dropped == {"log": 4, "metric": 2}

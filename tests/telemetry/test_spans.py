@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from aiguard import (
 )
 from aiguard.telemetry import names, spans
 from tests.shapes import Hang
-from tests.streaming import KINDS, Streams
+from tests.streaming import KINDS, Streams, collect_garbage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,8 +57,8 @@ def nothing_detached(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    """Return a span's attributes."""
-    return dict(span.attributes)
+    """Return a span's attributes, without those that only a stream's has."""
+    return {name: value for name, value in span.attributes.items() if not name.startswith("aiguard.stream.")}
 
 
 # --- scenarios, over all shapes
@@ -80,6 +79,7 @@ def test_success(scenario: Callable[..., Harness], recorded: Recorded) -> None:
     }
     assert attributes(attempt) == {
         "aiguard.boundary": "scenario",
+        "aiguard.owner": "team",
         "aiguard.attempt.number": 1,
         "aiguard.attempt.kind": "initial",
     }
@@ -115,12 +115,13 @@ def test_success_after_a_retry(scenario: Callable[..., Harness], recorded: Recor
 
 def test_a_fallback(scenario: Callable[..., Harness], recorded: Recorded) -> None:
     """A call that a rung answered is degraded, and no error."""
-    scenario(ConnectionError(), fallback=["floor"])()
+    scenario(ConnectionError(), fallback=["floor"], owner="team")()
     call = recorded.named(CALL)
     assert recorded.tree == {CALL: None, ATTEMPT: CALL, "aiguard.fallback value": CALL}
     assert call.status.status_code is StatusCode.UNSET
     assert attributes(call) == {
         "aiguard.boundary": "scenario",
+        "aiguard.owner": "team",
         "aiguard.outcome": "fallback",
         "aiguard.attempt.count": 1,
         "aiguard.degraded": True,
@@ -130,7 +131,8 @@ def test_a_fallback(scenario: Callable[..., Harness], recorded: Recorded) -> Non
     assert recorded.named(ATTEMPT).status.status_code is StatusCode.ERROR
     rung = recorded.named("aiguard.fallback value")
     assert rung.status.status_code is StatusCode.UNSET
-    assert attributes(rung) == {"aiguard.boundary": "scenario", "aiguard.fallback.name": "value"}
+    whose = {"aiguard.boundary": "scenario", "aiguard.owner": "team"}
+    assert attributes(rung) == {**whose, "aiguard.fallback.name": "value"}
 
 
 def test_a_last_good_answer_has_its_age(
@@ -200,7 +202,12 @@ def test_an_invalid_answer(scenario: Callable[..., Harness], recorded: Recorded)
     assert attributes(bad)["aiguard.stage"] == "output"
     assert attributes(call)["aiguard.contract"] == "Number"
     assert [event.name for event in call.events] == ["aiguard.validation.failed", "aiguard.retry"]
-    assert dict(call.events[0].attributes or {}) == {"aiguard.contract": "Number", "error.type": "malformed_output"}
+    assert dict(call.events[0].attributes or {}) == {
+        "aiguard.contract": "Number",
+        "error.type": "malformed_output",
+        "aiguard.validation.error_count": 1,
+        "aiguard.validation.error_types": ("json_invalid",),
+    }
     assert dict(call.events[1].attributes or {})["aiguard.attempt.kind"] == "reask"
 
 
@@ -208,7 +215,8 @@ def test_a_spent_retry_budget_is_seen(recorded: Recorded, scenario: Callable[...
     """Also where a rung answers: who reads the trace learns why there was no further attempt."""
     nothing = RetryBudget(ratio=0, floor=0)
     scenario(ConnectionError(), fallback=["floor"], retry=Retry(), retry_budget=nothing)()
-    [event] = recorded.named("aiguard.call scenario").events
+    [event, degraded] = recorded.named("aiguard.call scenario").events
+    assert degraded.name == names.DEGRADED_EVENT
     assert (event.name, dict(event.attributes or {})) == (names.RETRY_BUDGET_EVENT, {"aiguard.attempt.kind": "retry"})
 
 
@@ -446,7 +454,7 @@ def test_a_streams_spans_end_once_however_it_ends(streams: Streams, recorded: Re
     stream = guarded()
     EXITS[how](streams, stream)
     del stream
-    gc.collect()
+    collect_garbage()
     streams.settle()
     assert recorded.open == []
     outcome = attributes(recorded.named(CALL))["aiguard.outcome"]
@@ -499,7 +507,7 @@ def test_the_end_of_the_loop_ends_a_dropped_streams_spans(clock: VirtualClock, r
 
     streams.runner.run(main())
     streams.runner.close()
-    gc.collect()
+    collect_garbage()
     assert recorded.open == []
 
 
@@ -510,7 +518,7 @@ def test_a_stream_that_is_never_iterated_has_no_span(streams: Streams, recorded:
     streams.close(stream)
     del stream
     guarded()
-    gc.collect()
+    collect_garbage()
     streams.settle()
     assert recorded.spans == []
 

@@ -388,6 +388,25 @@ def test_openai_takes_a_stream_so(of_openai: openai.OpenAI, fault: WireFault, ex
     assert told(lambda: stream_openai(of_openai, fault)) == expected
 
 
+@pytest.mark.parametrize(
+    ("fault", "asked", "said"),
+    [
+        (WireFault.OK, True, [None] * 5 + [(8, 3)]),
+        (WireFault.TRUNCATED, True, [None] * 4 + [(8, 2)]),
+        (WireFault.NO_TERMINATOR, True, [None] * 4),
+        (WireFault.OK, False, [None] * 5),
+    ],
+)
+def test_openai_is_told_what_a_stream_used_where_it_asks(
+    of_openai: openai.OpenAI, fault: WireFault, *, asked: bool, said: list[Any]
+) -> None:
+    """In a last chunk, which has no choice; a stream that just stops has none."""
+    options: Any = {"stream_options": {"include_usage": asked}}
+    chunks = [*of_openai.chat.completions.create(model=fault, messages=MESSAGES, stream=True, **options)]
+    assert [chunk.usage and (chunk.usage.prompt_tokens, chunk.usage.completion_tokens) for chunk in chunks] == said
+    assert [bool(chunk.choices) for chunk in chunks] == [one is None for one in said]
+
+
 @cases(PLAIN, 1)
 def test_anthropic_takes_an_answer_so(of_anthropic: anthropic.Anthropic, fault: WireFault, expected: Any) -> None:
     """Class and status of its error, or texts and stop reason."""
@@ -453,7 +472,7 @@ def test_no_timeout_of_a_client_ends_what_never_ends(server: FaultServer, provid
     async def ask() -> int:
         came = 0
         with contextlib.suppress(TimeoutError):
-            async with endless(server, provider, fault) as events, asyncio.timeout(1.5):
+            async with endless(server, provider, fault) as events, asyncio.timeout(2.0):
                 async for _ in events:
                     came += 1
         return came
@@ -477,14 +496,14 @@ async def endless(server: FaultServer, provider: str, fault: WireFault) -> Async
     """Yield the stream of an asynchronous client whose own timeout is shorter than what follows."""
     if provider == "openai":
         url = server.openai_url
-        async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=0.1) as client:
+        async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=1.0) as client:
             yield await client.chat.completions.create(model=fault, messages=MESSAGES, stream=True)
     elif provider == "anthropic":
         url = server.anthropic_url
-        async with anthropic.AsyncAnthropic(base_url=url, api_key="none", max_retries=0, timeout=0.1) as claude:
+        async with anthropic.AsyncAnthropic(base_url=url, api_key="none", max_retries=0, timeout=1.0) as claude:
             yield await claude.messages.create(model=fault, messages=MESSAGES, max_tokens=9, stream=True)
     else:
         genai = pytest.importorskip("google.genai")
-        options = genai.types.HttpOptions(base_url=server.gemini_url, timeout=100, retry_options={"attempts": 1})
+        options = genai.types.HttpOptions(base_url=server.gemini_url, timeout=1000, retry_options={"attempts": 1})
         async with genai.Client(api_key="none", http_options=options).aio as gemini:
             yield await gemini.models.generate_content_stream(model=fault, contents="?")

@@ -1,4 +1,4 @@
-"""The command line: `aiguard check`, `aiguard schema`, `aiguard export`, `aiguard explain`."""
+"""The command line: `aiguard check`, `schema`, `export`, `explain`, `status`, `trace`, `top`."""
 
 from aiguard.cli.start import main
 

@@ -1,7 +1,9 @@
 """The commands and their options."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -39,7 +41,7 @@ def main(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Policies of boundaries: check them, complete them in an editor, write them to a file; explain an exception."""
+    """Policies of boundaries: check and write them. Running processes: look into them. An exception: explain it."""
 
 
 @app.command("check")
@@ -145,6 +147,88 @@ def explain_command(
     except ValueError as error:
         _stop(str(error))
     typer.echo(json.dumps(data, indent=2) if as_json else explain.text_of(data))
+
+
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIRECTORY",
+        help="Where the processes are; by default what AIGUARD_STATE names, else the user's own.",
+        show_default=False,
+    ),
+]
+
+
+@app.command("status")
+def status_command(
+    state: State = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds.")] = False,
+) -> None:
+    """
+    Show the boundaries of every running process that lets itself be looked into.
+
+    Exit codes: 0 shown; 1 no process answers; 2 the directory cannot be used.
+    """
+    from aiguard.cli import status  # noqa: PLC0415 - as in `check`
+
+    if watch and as_json:
+        _stop("--watch and --json contradict each other")
+    with _directory(state) as directory:
+        raise typer.Exit(status.watch(directory) if watch else status.show(directory, as_json=as_json))
+
+
+@app.command("trace")
+def trace_command(
+    state: State = None,
+    boundary: Annotated[
+        str | None, typer.Option("--boundary", metavar="NAME", help="Calls of this one alone.", show_default=False)
+    ] = None,
+    last: Annotated[int, typer.Option("--last", min=1, max=1000, help="How many calls.")] = 10,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Only calls that the component did not answer.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """
+    Show the last calls of every running process: attempts, waits, rungs. Nothing of what was asked or answered.
+
+    Exit codes: 0 shown; 1 no process answers; 2 the directory cannot be used.
+    """
+    from aiguard.cli import trace  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(trace.show(directory, boundary=boundary, last=last, failed=failed, as_json=as_json))
+
+
+@app.command("top")
+def top_command(state: State = None) -> None:
+    """
+    Watch the boundaries of every running process, live.
+
+    Keys: s sorts by the next column, r reverses, / filters, Enter opens a boundary, q ends it.
+
+    Exit codes: 0 ended; 2 the directory cannot be used.
+    """
+    try:
+        from aiguard.cli import top  # noqa: PLC0415 - as in `check`
+    except ModuleNotFoundError as missing:
+        if missing.name != "textual":
+            raise
+        _stop("`aiguard top` needs textual: install `aiguard-boundary[cli]`")
+    with _directory(state) as directory:
+        raise typer.Exit(top.run(directory))
+
+
+@contextlib.contextmanager
+def _directory(state: Path | None) -> Iterator[Path]:
+    from aiguard.monitor.directory import UnusableError, state_directory  # noqa: PLC0415 - as in `check`
+
+    try:
+        yield state_directory(state)
+    except UnusableError as error:
+        _stop(str(error))
 
 
 def _stop(reason: str) -> NoReturn:

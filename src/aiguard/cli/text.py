@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from aiguard.check import Severity
+from aiguard.cli.printable import printable
 from aiguard.cli.source import excerpt, lines_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _pieces(findings: Iterable[Finding]) -> Iterator[Piece]:
         if position is not None:
             yield Piece(f"{_place(position)}: ", "bold")
         yield Piece(f"{severity}: ", _STYLES[severity])
-        yield Piece(_printable(finding.message))
+        yield Piece(printable(finding.message))
         yield Piece(f" [{finding.rule.id}]\n", "dim")
         if position is not None:
             if position.source not in files:
@@ -79,12 +80,7 @@ def _excerpt(lines: tuple[str, ...], position: Position, style: str) -> Iterator
 
 def _place(position: Position) -> str:
     parts = [position.source, *(str(number) for number in position[1:] if number)]
-    return _printable(":".join(parts))
-
-
-def _printable(text: str) -> str:
-    """Return `text` with nothing in it that a terminal would act on."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return printable(":".join(parts))
 
 
 def _blank(text: str) -> str:

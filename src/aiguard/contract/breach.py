@@ -70,7 +70,7 @@ def code(word: str) -> str:
     return word if _is_word(word, _CODE_LETTERS) else "*"
 
 
-def violation(error: ValidationError, names: frozenset[str], *, numbers: bool) -> Breach:
+def violation(error: ValidationError, names: frozenset[str], *, numbers: bool, whole: bool = True) -> Breach:
     """
     Return the breach that pydantic's `error` amounts to.
 
@@ -78,9 +78,10 @@ def violation(error: ValidationError, names: frozenset[str], *, numbers: bool) -
         error: What pydantic raised.
         names: The names that the schema declares: other parts of a location are keys of the answer.
         numbers: Whether a number in a location can only be an index, never a key of the answer.
+        whole: Whether all errors are there, and not only the first that were found.
     """
     kept = error if error.error_count() <= _LISTABLE else None  # a million errors are a hundred times their answer
-    return Breach(FailureKind.SCHEMA_VIOLATION, _summary(error, names, numbers=numbers), kept)
+    return Breach(FailureKind.SCHEMA_VIOLATION, _summary(error, names, numbers=numbers, whole=whole), kept)
 
 
 def raised(error: Exception) -> Breach:
@@ -88,9 +89,9 @@ def raised(error: Exception) -> Breach:
     return Breach(FailureKind.SCHEMA_VIOLATION, f"validating the answer raised {class_name(error)}", error)
 
 
-def _summary(error: ValidationError, names: frozenset[str], *, numbers: bool) -> str:
+def _summary(error: ValidationError, names: frozenset[str], *, numbers: bool, whole: bool) -> str:
     count = error.error_count()
-    noun = "1 error" if count == 1 else f"{count} errors"
+    noun = ("1 error" if count == 1 else f"{count} errors") + ("" if whole else " or more")
     if count > _LISTABLE:
         return noun
     try:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 from aiguard.contract.array_scanner import ArrayScanner
 from aiguard.contract.breach import Breach
 from aiguard.contract.judge import Judge
 from aiguard.contract.plain import too_large
-from aiguard.contract.response import reader_of
 from aiguard.contract.schema import compile_schema
+from aiguard.contract.transcript import Transcript
 from aiguard.errors import PolicyError
 from aiguard.failure import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Iterator
 
     from aiguard.contract.output import OutputContract
 
@@ -79,7 +79,7 @@ class ElementContract:
 class ElementReader:
     """Reads the elements of one answer, as its pieces come."""
 
-    __slots__ = ("_contract", "_decoder", "_found", "_left", "_number", "_scanner")
+    __slots__ = ("_contract", "_decoder", "_found", "_left", "_number", "_scanner", "_transcript")
 
     def __init__(self, contract: ElementContract) -> None:
         self._contract = contract
@@ -88,15 +88,16 @@ class ElementReader:
         self._found: Iterator[bytes] = iter(())
         self._left = contract.max_bytes
         self._number = 0
+        self._transcript = Transcript()
 
     def feed(self, piece: object) -> None:
         """
-        Take the next piece of the answer: text, a client's own chunk, or `None` for none.
+        Take the next piece of the answer: text, an event of a client's stream, or `None` for none.
 
         Raises:
             Breach: If it is no text, or the answer grew too large.
         """
-        data = _text_of(piece)
+        data = _encoded(piece if type(piece) is str else self._transcript.text_of(piece))
         self._left -= len(data)
         if self._left < 0:
             raise too_large(self._contract.max_bytes)
@@ -108,14 +109,19 @@ class ElementReader:
         Return the next valid element, or `NOT_YET`.
 
         Raises:
-            Breach: If what follows is no JSON array, or an element breaks the contract, or there are too many.
+            Breach: If what follows is no JSON array, or an element breaks the contract, or there are too many. Where
+                the provider has said that it is no answer, that is why.
         """
-        for text in self._found:
-            self._number = number = self._number + 1
-            most = self._contract.most
-            if most is not None and number > most:
-                raise Breach(FailureKind.SCHEMA_VIOLATION, f"more than {most} elements")
-            return self._contract.element.judge(text)
+        try:
+            for text in self._found:
+                self._number = number = self._number + 1
+                most = self._contract.most
+                if most is not None and number > most:
+                    raise _too_many(most)
+                return self._contract.element.judge(text)
+        except Breach:
+            self._transcript.check()
+            raise
         return NOT_YET
 
     def end(self) -> None:
@@ -123,8 +129,10 @@ class ElementReader:
         Note that no piece follows.
 
         Raises:
-            Breach: If the array was never closed, or has too few elements, or there was no text at all.
+            Breach: If the provider has said that it is no answer; if the array was never closed, or has too few
+                elements, or there was no text at all.
         """
+        self._transcript.check()
         self._check_text(b"", final=True)
         self._scanner.end()
         if self._number < self._contract.least:
@@ -142,10 +150,11 @@ class ElementReader:
         raise Breach(FailureKind.MALFORMED_OUTPUT, "not valid Unicode", cause)
 
 
-def _text_of(piece: Any) -> bytes:
-    read = reader_of(cast("Hashable", type(piece)))
-    if read is not None:
-        piece = read(piece)
+def _too_many(most: int) -> Breach:
+    return Breach(FailureKind.SCHEMA_VIOLATION, f"more than {most} elements")
+
+
+def _encoded(piece: Any) -> bytes:
     if isinstance(piece, str):
         return str.encode(piece, "utf-8", "surrogatepass")
     if isinstance(piece, (bytes, bytearray)):

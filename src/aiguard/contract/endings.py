@@ -67,7 +67,7 @@ def check_ending(word: object, name: str, *, strict: bool = False) -> None:
     Raises:
         Breach: It is no answer.
     """
-    text = str(getattr(word, "value", word) or "").lower()
+    text = (word if type(word) is str else str(getattr(word, "value", word) or "")).lower()
     kind = _KINDS.get(text)
     if kind is None and strict and text not in _WELL:
         kind = FailureKind.PROVIDER_FAILED

@@ -24,11 +24,12 @@ class Features(Rule):
     a list of values. Names and their order are compared where the input has names, else the number of columns.
 
     Args:
-        columns: The names in their order; or each name with the rule of its values; or only how many there are.
+        columns: The names in their order; or each name with the rule of its values, `None` for any; or only how many
+            there are.
         missing: Whether values may be `None` or NaN, where `columns` gives no rules that say so themselves.
     """
 
-    columns: Sequence[str] | Mapping[str, Rule] | int
+    columns: Sequence[str] | Mapping[str, Rule | None] | int
     _: KW_ONLY
     missing: Missing = "reject"
 
@@ -47,8 +48,8 @@ class Features(Rule):
             return
         object.__setattr__(self, "columns", dict(columns))
         for name, rule in columns.items():
-            if not isinstance(rule, Rule) or isinstance(rule, Features | Array):
-                raise PolicyError(f"input: Features: the rule of {name!r} must be Range, OneOf or Text")
+            if rule is not None and (not isinstance(rule, Rule) or isinstance(rule, Features | Array)):
+                raise PolicyError(f"input: Features: the rule of {name!r} must be Range, OneOf or Text, or None")
 
     def fault(self, value: Any) -> Fault | None:
         """Return what is wrong with `value`."""
@@ -67,16 +68,14 @@ class Features(Rule):
         wanted = columns if counted else len(columns)
         if table.width != wanted:
             raise _Unfit(Fault("shape", f"must have {wanted} columns"))
-        if isinstance(columns, Mapping):
-            for index, (name, rule) in enumerate(columns.items()):
+        rules = columns if isinstance(columns, Mapping) else dict.fromkeys(range(wanted) if counted else columns)
+        for index, (name, rule) in enumerate(rules.items()):
+            if rule is not None:
                 fault = _column_fault(rule, table.column(index))
                 if fault is not None:
                     raise _Unfit(Fault(fault.code, f"has a column {name!r} that {fault.message}"))
-        elif self.missing == "reject":
-            for index in range(wanted):
-                if _has_missing(table.column(index)):
-                    said = index if counted else repr(columns[index])
-                    raise _Unfit(Fault("missing", f"has missing values in column {said}"))
+            elif self.missing == "reject" and _has_missing(table.column(index)):
+                raise _Unfit(Fault("missing", f"has missing values in column {name!r}"))
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,27 @@ class Array(Rule):
         if self.missing == "reject" and _has_missing(_as_array(value)):
             return Fault("missing", "has missing values")
         return None
+
+
+@dataclass(frozen=True)
+class RangedArray(Rule):
+    """
+    An array all of whose values are in one range.
+
+    Args:
+        array: Its shape and type; whether values may be missing, the range says.
+        values: The range.
+    """
+
+    array: Array
+    values: Range
+
+    def fault(self, value: Any) -> Fault | None:
+        """Return what is wrong with `value`."""
+        fault = self.array.fault(value)
+        if fault is None and (found := _column_fault(self.values, _as_array(value))) is not None:
+            return Fault(found.code, f"has a value that {found.message}")
+        return fault
 
 
 _NO_TABLE: Final = Fault("type", "must be a table, an array or a list of rows")

@@ -6,13 +6,15 @@ import cmath
 from collections import deque
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from aiguard.contract.survey import Node
 
@@ -25,7 +27,7 @@ _WITHOUT_FLOATS = frozenset(
     {"none", "bool", "int", "str", "bytes", "date", "time", "datetime", "timedelta", "literal", "enum", "uuid", "url"}
     | {"multi-host-url", "missing-sentinel", "callable", "is-subclass"}
 )
-_NESTING = (list, tuple, set, frozenset, deque, dict, BaseModel)
+_ITEMS = (list, tuple, set, frozenset, deque)
 _ANY: Node = {"type": "any"}
 _LEAVES = frozenset({str, int, bool, bytes, type(None)})
 
@@ -39,18 +41,32 @@ def compile_check(schema: Node, definitions: dict[str, Node]) -> Check | None:
 
 def is_finite(value: object) -> bool:
     """Return whether nothing in `value` is NaN or infinite, however it is nested."""
-    pending: list[Any] = [value]
-    seen: set[int] = set()
-    while pending:
-        one = pending.pop()
-        kind = type(one)
-        if kind in _LEAVES:
-            continue
-        if not _is_finite_number(one):
+    if type(value) in _LEAVES:
+        return True
+    level: list[Any] = [value]
+    seen: dict[int, Any] = {}
+    while level:
+        kinds = set(map(type, level)) - _LEAVES
+        if float in kinds and not all(map(isfinite, [one for one in level if type(one) is float])):
             return False
-        if (isinstance(one, _NESTING) or is_dataclass(kind)) and id(one) not in seen:
-            seen.add(id(one))
-            pending.extend(_parts(one))
+        kinds.discard(float)
+        openers = {kind: _opener_of(kind) for kind in kinds}
+        inner: list[Any] = []
+        for one in level if kinds else ():
+            kind = type(one)
+            if kind not in kinds or id(one) in seen:
+                continue
+            seen[id(one)] = one
+            if kind is list:
+                inner += one
+            elif kind is dict:
+                inner += one
+                inner += one.values()
+            elif (parts := openers[kind]) is not None:
+                inner += parts(one)
+            elif not _is_finite_number(one):
+                return False
+        level = inner
     return True
 
 
@@ -62,17 +78,30 @@ def _is_finite_number(value: object) -> bool:
     return not isinstance(value, complex) or cmath.isfinite(value)
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    elif isinstance(value, BaseModel):
-        yield from value.__dict__.values()
-        yield from (value.__pydantic_extra__ or {}).values()
-    elif is_dataclass(value):
-        yield from (getattr(value, field.name, None) for field in fields(value))
-    else:
-        yield from value
+@lru_cache(maxsize=512)
+def _opener_of(cls: type) -> Callable[[Any], Iterable[Any]] | None:
+    """Return what gives the parts of a class's instances; `None` where they have none."""
+    if issubclass(cls, BaseModel):
+        return _of_model
+    if issubclass(cls, dict):
+        return _of_dict
+    if issubclass(cls, _ITEMS):
+        return iter
+    return _of_dataclass if is_dataclass(cls) else None
+
+
+def _of_model(value: Any) -> Iterable[Any]:
+    extra = value.__pydantic_extra__
+    held: Iterable[Any] = value.__dict__.values()
+    return [*held, *extra.values()] if extra else held
+
+
+def _of_dict(value: Any) -> Iterable[Any]:
+    return [*value, *value.values()]
+
+
+def _of_dataclass(value: Any) -> Iterable[Any]:
+    return [getattr(value, field.name, None) for field in fields(value)]
 
 
 class _Compiler:
@@ -108,11 +137,15 @@ class _Compiler:
 
     def nullable(self, node: Node, finite_floats: bool) -> Check | None:  # noqa: FBT001
         check = self.check(node["schema"], finite_floats=finite_floats)
-        return None if check is None else lambda value: value is None or check(value)
+        if check is None or check is is_finite:
+            return check
+        return lambda value: value is None or check(value)
 
     def sequence(self, node: Node, finite_floats: bool) -> Check | None:  # noqa: FBT001
         check = self.check(node.get("items_schema", _ANY), finite_floats=finite_floats)
-        return None if check is None else lambda value: all(map(check, value))
+        if check is None or check is is_finite:  # which looks at all of it at once
+            return check
+        return lambda value: all(map(check, value))
 
     def model(self, node: Node, _finite_floats: bool) -> Check | None:  # noqa: FBT001
         check = self.check(node["schema"], finite_floats=_refuses(node))
@@ -179,7 +212,19 @@ def _fields_check(needed: tuple[tuple[str, Check], ...]) -> Check:
                 return False
         return True
 
-    return check_fields
+    if len(needed) == 1 or any(check is not _is_finite_number for _, check in needed):
+        return check_fields
+    numbers = attrgetter(*(name for name, _ in needed))
+
+    def check_numbers(value: Any) -> bool:
+        try:
+            if all(map(isfinite, numbers(value))):
+                return True
+        except (AttributeError, TypeError, ValueError):  # some are no floats
+            pass
+        return check_fields(value)  # decimals beyond all floats are finite
+
+    return check_numbers
 
 
 def _refuses(node: Node) -> bool:

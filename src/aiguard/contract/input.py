@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from aiguard.contract.features import Array, Features
+from aiguard.contract.features import Array, Features, RangedArray
+from aiguard.contract.rules import Range
 from aiguard.errors import PolicyError
 from aiguard.policy import NAME_CHARACTERS, NAME_LIMIT
-from aiguard.problem import shown
+from aiguard.problem import nearest, shown
 
 if TYPE_CHECKING:
-    from aiguard.contract.rules import Missing
+    from collections.abc import Collection
+
+    from aiguard.contract.rules import Missing, Rule
 
 OnBreach = Literal["reject", "fallback", "warn"]
 
@@ -66,6 +69,7 @@ class InputContract:
         version: int | str | None = None,
         on_breach: OnBreach = "reject",
         missing: Missing = "reject",
+        ranges: Mapping[str, Rule] | None = None,
     ) -> InputContract:
         """
         Return the contract that a model states itself.
@@ -79,12 +83,14 @@ class InputContract:
             name: The model's class by default.
             version: As `InputContract` has it.
             on_breach: As `InputContract` has it.
-            missing: Whether values may be missing: no model says that of itself.
+            missing: Whether values may be missing, where `ranges` says nothing of them: no model says that of itself.
+            ranges: Rules of some of its features by their names, as its training data had them; of an ONNX session, the
+                `Range` of all values of an input. No model says that of itself either.
 
         Raises:
-            PolicyError: If the model says nothing of its input, as one that is not fitted.
+            PolicyError: If the model says nothing of its input, as one that is not fitted; or has no such features.
         """
-        rule = _rule_of(model, missing)
+        rule = _rule_of(model, missing, dict(ranges or {}))
         if rule is None:
             raise PolicyError(
                 f"input: {type(model).__name__} has neither feature_names_in_, n_features_in_ nor get_inputs(): "
@@ -107,22 +113,39 @@ def _is_version(version: object) -> bool:
     return version is None or (type(version) is int and version > 0)
 
 
-def _rule_of(model: Any, missing: Missing) -> Any:
+def _rule_of(model: Any, missing: Missing, ranges: dict[str, Rule]) -> Any:
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
-        return Features([str(one) for one in names], missing=missing)
+        columns = [str(one) for one in names]
+        _check_names(ranges, columns)
+        return Features({name: ranges.get(name) for name in columns} if ranges else columns, missing=missing)
     width = getattr(model, "n_features_in_", None)
     if width is not None:
+        _check_names(ranges, ())
         return Features(int(width), missing=missing)
     inputs = getattr(model, "get_inputs", None)
     if not callable(inputs):
         return None
-    return {
-        str(one.name): Array(
-            [size if type(size) is int else None for size in one.shape], dtype=_DTYPES.get(one.type), missing=missing
-        )
-        for one in inputs()
-    }
+    arrays = {str(one.name): one for one in inputs()}
+    _check_names(ranges, arrays)
+    return {name: _array_of(one, missing, ranges.get(name)) for name, one in arrays.items()}
+
+
+def _array_of(fed: Any, missing: Missing, values: Rule | None) -> Rule:
+    shape = [size if type(size) is int else None for size in fed.shape]
+    dtype = _DTYPES.get(fed.type)
+    if values is None:
+        return Array(shape, dtype=dtype, missing=missing)
+    if not isinstance(values, Range):
+        raise PolicyError(f"input: ranges: the values of {fed.name!r} are an array's: give a Range")
+    return RangedArray(Array(shape, dtype=dtype, missing="allow"), values)
+
+
+def _check_names(ranges: Mapping[str, Rule], known: Collection[str]) -> None:
+    for name in ranges:
+        if name not in known:
+            said = nearest(name, known) if known else ": it has no names of features, as one fitted without them"
+            raise PolicyError(f"input: ranges: the model has no feature {name!r}{said}")
 
 
 _DTYPES: Final = {

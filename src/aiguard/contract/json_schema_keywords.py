@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from aiguard.contract import json_schema_nodes as nodes
+from aiguard.contract.json_schema_branches import Apart, none_of, one_of, overlap
 from aiguard.contract.json_schema_formats import FORMATS
 from aiguard.contract.json_schema_nodes import ANYTHING, KIND_OF, NOTHING, NULL, Node
 from aiguard.contract.json_schema_reading import DEFINITIONS, IN_PLACE, TYPES, Place, Reading, draft_of, escaped
@@ -48,7 +48,9 @@ class _Translation:
         self.problems: list[str] = []
         self._root = schema
         self._draft = draft_of(schema, self.problems)
-        self._definitions: list[Node] = []
+        self._looks_twice = False  # at some value: in several branches, or by several keywords that hold schemas
+        self._definitions: list[tuple[str, Node]] = []
+        self._apart: list[Apart] = []
         self._count = 0
         # by pointer, and whether it is negated
         self._open: dict[tuple[str, bool], int] = {}  # at which level of the answer
@@ -57,7 +59,12 @@ class _Translation:
 
     def whole(self) -> Node:
         """Return the node of the root."""
-        return nodes.root(self._target("", self._root, Place()), self._definitions)
+        node = self._target("", self._root, Place())
+        definitions = [nodes.definition(name, one, once=self._looks_twice) for name, one in self._definitions]
+        if not self.problems:
+            for one in self._apart:
+                one.compile(definitions)
+        return nodes.root(node, definitions)
 
     def _node(self, schema: Any, place: Place) -> Node:
         self._count += 1
@@ -71,10 +78,12 @@ class _Translation:
             self.problems.append(f"JSON Schema #{place.pointer}: {shown(schema)} is no schema")
             return ANYTHING
         said = Reading(schema, place, self._draft, self.problems)
-        node = nodes.all_of([*self._values(said), *self._shape(said), *self._in_place(said)])
+        parts = [*self._values(said), *self._shape(said), *self._in_place(said)]
+        node = nodes.all_of(parts)
+        self._looks_twice = self._looks_twice or len(parts) > 1 or "not" in schema
         if "not" in schema:
             inside = said.place.at("not")._replace(negated=True)
-            node = nodes.all_of([node, nodes.none_of(self._node(schema["not"], inside))])
+            node = nodes.all_of([node, none_of(self._node(schema["not"], inside), self._apart)])
         self._check_closing(said)
         self._check_definitions(said)
         return node
@@ -122,7 +131,7 @@ class _Translation:
         else:
             node = _core("list", items_schema=rest, **bounds)
         if said.flag("uniqueItems"):
-            return nodes.checked(node, nodes.is_unique, "not_unique", "Input should hold no item twice")
+            return nodes.before(node, nodes.is_unique, "not_unique", "Input should hold no item twice")
         return node
 
     def _object(self, said: Reading) -> Node:
@@ -147,9 +156,9 @@ class _Translation:
         if extra is not False:
             node |= {"extra_behavior": "allow", "extras_schema": rest}
         if (least := said.count("minProperties")) is not None:
-            node = nodes.checked(node, lambda value: len(value) >= least, "too_short", "Input should hold more keys")
+            node = nodes.after(node, lambda value: len(value) >= least, "too_short", "Input should hold more keys")
         if (most := said.count("maxProperties")) is not None:
-            node = nodes.checked(node, lambda value: len(value) <= most, "too_long", "Input should hold fewer keys")
+            node = nodes.after(node, lambda value: len(value) <= most, "too_long", "Input should hold fewer keys")
         return node
 
     def _in_place(self, said: Reading) -> Iterator[Node]:
@@ -157,12 +166,13 @@ class _Translation:
             yield self._reference(said)
         for i, one in enumerate(said.several("allOf")):
             yield self._node(one, said.place.at("allOf", i))
-        for keyword, combined in (("anyOf", nodes.any_of), ("oneOf", nodes.one_of)):
+        for keyword, combined in (("anyOf", nodes.any_of), ("oneOf", partial(one_of, apart=self._apart))):
             branches = [
                 (self._node(one, said.place.at(keyword, i)), _label(one, f"{keyword}[{i}]"))
                 for i, one in enumerate(said.several(keyword))
             ]
             if branches:
+                self._looks_twice = self._looks_twice or overlap(branches)
                 yield combined(branches)
 
     def _reference(self, said: Reading) -> Node:
@@ -191,7 +201,7 @@ class _Translation:
         node = self._node(schema, Place(pointer, place.depth + 1, place.level, place.negated))
         del self._open[key]
         if key in self._recursive:
-            self._definitions.append(nodes.definition(name, node))
+            self._definitions.append((name, node))
             node = {"type": "definition-ref", "schema_ref": name}
         self._done[key] = node, self._count - before
         return node
@@ -277,7 +287,7 @@ def _string(said: Reading) -> Node:
     name = said.format()
     if name is None:
         return node
-    return nodes.checked(node, FORMATS[name], f"{name.replace('-', '_')}_format", f"Input should be a valid {name}")
+    return nodes.after(node, FORMATS[name], f"{name.replace('-', '_')}_format", f"Input should be a valid {name}")
 
 
 def _integer(said: Reading) -> Node:
@@ -313,7 +323,9 @@ def _number(said: Reading) -> Node:
     if step is None:
         return node
     # pydantic's own allows an error of a billionth of the value: at eight digits, that is more than a cent
-    return nodes.checked(node, partial(_is_multiple, step), "multiple_of", "Input should be a multiple")
+    return nodes.checked(
+        node, partial(_is_multiple, step.numerator, step.denominator), "multiple_of", "Input should be a multiple"
+    )
 
 
 _SCALARS: Final[dict[str, Callable[[Reading], Node]]] = {
@@ -325,8 +337,16 @@ _SCALARS: Final[dict[str, Callable[[Reading], Node]]] = {
 }
 
 
-def _is_multiple(step: Fraction, value: float) -> bool:
-    return (Fraction(repr(value)) / step).denominator == 1
+def _is_multiple(numerator: int, denominator: int, value: float) -> bool:
+    if type(value) is int:
+        return value * denominator % numerator == 0
+    # by whole numbers: 1.25e-3 is 125 * 10**-5; a `Fraction` for each number would take ten times as long
+    digits, _, power = repr(value).partition("e")
+    whole, _, decimals = digits.partition(".")
+    shift = int(power or 0) - len(decimals)
+    scaled = int(whole + decimals) * denominator
+    rest: int = scaled * pow(10, shift, numerator) % numerator if shift > 0 else scaled % (numerator * 10**-shift)
+    return rest == 0
 
 
 def _is_of(value: Any, kinds: frozenset[str]) -> bool:

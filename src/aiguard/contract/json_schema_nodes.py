@@ -7,14 +7,13 @@ one value twice, an integer given for a number stays one, and keys keep their or
 
 from __future__ import annotations
 
-import json
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from aiguard.contract.finite import is_finite
+from aiguard.contract.json_schema_equality import Keys
+from aiguard.contract.json_schema_visits import VISITS, Visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,8 +27,10 @@ Node = dict[str, Any]
 DEEPEST: Final = 50
 """So many levels a definition may hold itself: a level takes up to 11 KB of a thread's stack."""
 
+_CONTAINERS: Final = frozenset({list, dict})
 _MOST_ERRORS: Final = 100  # no message lists as many
 _REPEATED: Final = 5
+_TWO: Final = 2
 
 KIND_OF: Final[dict[type, str]] = {
     type(None): "null",
@@ -43,23 +44,21 @@ KIND_OF: Final[dict[type, str]] = {
 """What JSON calls a value, by its class; its numbers are integers and fractions."""
 
 
-def _finite(value: Any) -> Any:
-    if is_finite(value):
-        return value
-    raise PydanticCustomError("finite_number", "Input should hold finite numbers only")
-
-
 def _refuse(_value: object) -> Any:
     raise PydanticCustomError("false_schema", "Input should not be there")
 
 
 NULL: Final[Node] = {"type": "none"}
 NOTHING: Final[Node] = {"type": "function-plain", "function": {"type": "no-info", "function": _refuse}}
-ANYTHING: Final[Node] = {
-    "type": "function-after",
-    "function": {"type": "no-info", "function": _finite},
-    "schema": {"type": "any"},
-}
+ANYTHING: Final[Node] = {"type": "any"}
+"""NaN and infinity too: the whole answer is looked through for these, at once."""
+
+
+FITS: Final = "aiguard_fits"
+"""Where a node's metadata has a function that says whether a value fits, without an error."""
+
+_AS_IT_IS: Final = frozenset({"none", "bool", "int", "str", "literal", "function-plain"})
+"""Types of nodes that give back the value itself."""
 
 
 def wrap(node: Node, function: Callable[[Any, Validate], Any]) -> Node:
@@ -67,11 +66,33 @@ def wrap(node: Node, function: Callable[[Any, Validate], Any]) -> Node:
     return {"type": "function-wrap", "function": {"type": "no-info", "function": function}, "schema": node}
 
 
+def after(node: Node, passes: Callable[[Any], bool], error: str, message: str) -> Node:
+    """Return `node`, which gives a value as it is or a copy, for values that pass a check too."""
+
+    def check(value: Any) -> Any:
+        if passes(value):
+            return value
+        raise PydanticCustomError(error, message)
+
+    return {"type": "function-after", "function": {"type": "no-info", "function": check}, "schema": node}
+
+
+def before(node: Node, passes: Callable[[Any], bool], error: str, message: str) -> Node:
+    """Return `node` for values that pass a check too, which comes first, whatever they are."""
+
+    def check(value: Any) -> Any:
+        if passes(value):
+            return value
+        raise PydanticCustomError(error, message)
+
+    return {"type": "function-before", "function": {"type": "no-info", "function": check}, "schema": node}
+
+
 def checked(node: Node, passes: Callable[[Any], bool], error: str, message: str) -> Node:
-    """Return `node` for values that pass a check too."""
+    """Return `node` for values that pass a check too: of themselves, whatever `node` makes of them."""
 
     def check(value: Any, validate: Validate) -> Any:
-        _look(value, validate)
+        look(value, validate)
         if passes(value):
             return value
         raise PydanticCustomError(error, message)
@@ -84,14 +105,22 @@ def among(values: Iterable[Any], *, fractions: bool) -> Node:
     listed = list(values)
     if all(isinstance(one, str) for one in listed):
         return {"type": "literal", "expected": list(dict.fromkeys(listed))}  # takes True for 1, so for text alone
-    keys = frozenset(map(_key, listed))
+    numbers = frozenset(one for one in listed if type(one) in {int, float})
+    scalars: dict[type, frozenset[Any]] = {int: numbers, float: numbers if fractions else frozenset()}
+    scalars |= {kind: frozenset(one for one in listed if type(one) is kind) for kind in (str, bool, type(None))}
+    keys = frozenset(Keys().of(one) for one in listed if type(one) in _CONTAINERS)
+
+    def is_listed(value: Any) -> bool:
+        known = scalars.get(type(value))
+        return value in known if known is not None else bool(keys) and VISITS.get().keys.of(value) in keys
 
     def choose(value: Any) -> Any:
-        if _key(value) in keys and (fractions or type(value) is not float):
+        if is_listed(value):
             return value
         raise PydanticCustomError("literal_error", "Input should be one of the listed values")
 
-    return {"type": "function-plain", "function": {"type": "no-info", "function": choose}}
+    function = {"type": "no-info", "function": choose}
+    return {"type": "function-plain", "function": function, "metadata": {FITS: is_listed}}
 
 
 def of_types(choices: dict[str, Node]) -> Node:
@@ -102,23 +131,29 @@ def of_types(choices: dict[str, Node]) -> Node:
     if len(left) == 1:
         (node,) = left.values()
     else:
-        names = {cls: _type_of(kind, left) for cls, kind in KIND_OF.items()}
-        node = {
-            "type": "tagged-union",
-            "choices": left,
-            "discriminator": lambda value: names.get(type(value)),
-            "custom_error_type": "wrong_type",
-            "custom_error_message": "Input should be of another type",
-        }
+        node = by_class(left, {cls: _type_of(kind, left) for cls, kind in KIND_OF.items()})
     return {"type": "nullable", "schema": node} if len(left) < len(choices) else node
+
+
+def by_class(choices: dict[str, Node], names: dict[type, str | None]) -> Node:
+    """Return the node of the values that fit the one of `choices` that is named for their class."""
+    return {
+        "type": "tagged-union",
+        "choices": choices,
+        "discriminator": lambda value: names.get(type(value)),
+        "custom_error_type": "wrong_type",
+        "custom_error_message": "Input should be of another type",
+    }
 
 
 def all_of(nodes: Sequence[Node]) -> Node:
     """Return the node of the values that fit every one of `nodes`, looked at in their order."""
+    nodes = [node for node in nodes if node is not ANYTHING]
     if not nodes:
         return ANYTHING
     *before, last = nodes
-    return {"type": "chain", "steps": [*(wrap(node, _look) for node in before), last]} if before else last
+    steps = [node if node["type"] in _AS_IT_IS else wrap(node, look) for node in before]
+    return {"type": "chain", "steps": [*steps, last]} if before else last
 
 
 def any_of(nodes: Sequence[tuple[Node, str]]) -> Node:
@@ -131,87 +166,86 @@ def any_of(nodes: Sequence[tuple[Node, str]]) -> Node:
     return {"type": "nullable", "schema": node} if len(choices) < len(nodes) else node
 
 
-def one_of(nodes: Sequence[tuple[Node, str]]) -> Node:
-    """Return the node of the values that fit exactly one of `nodes`."""
-    # a union of one keeps its label only if it is not collapsed
-    choices: list[Node] = [{"type": "union", "auto_collapse": False, "choices": [one]} for one in nodes]
-    steps = [wrap(choice, _Tally.count) for choice in choices]
-    ends: list[Node] = [
-        {"type": "function-plain", "function": {"type": "no-info", "function": end}} for end in (_Tally, _Tally.verdict)
-    ]
-    return {"type": "chain", "steps": [ends[0], *steps, ends[1]]}
-
-
-def none_of(node: Node) -> Node:
-    """Return the node of the values that do not fit `node`."""
-
-    def exclude(value: Any, validate: Validate) -> Any:
-        try:
-            validate(value)
-        except ValidationError:
-            return value
-        raise PydanticCustomError("excluded", "Input should not fit what is excluded")
-
-    return wrap(node, exclude)
-
-
 def root(node: Node, definitions: list[Node]) -> Node:
     """Return the whole schema: `node` for plain JSON data, which leaves as it came."""
 
     def judge(value: Any, validate: Validate, info: ValidationInfo) -> Any:
         data = value if info.mode == "json" else _plain(value)
-        if not definitions:
-            validate(data)
-            return data
-        visits = _Visits()
-        token = _VISITS.set(visits)
+        visits = Visits()
+        token = VISITS.set(visits)
         try:
             validate(data)
             return data
         finally:
-            _VISITS.reset(token)
+            VISITS.reset(token)
             visits.misfit.clear()  # errors hold frames, which hold the answer, and this
 
     whole = {"type": "function-wrap", "function": {"type": "with-info", "function": judge}, "schema": node}
     return {"type": "definitions", "schema": whole, "definitions": definitions} if definitions else whole
 
 
-def definition(name: str, node: Node) -> Node:
+def definition(name: str, node: Node, *, once: bool) -> Node:
     """
     Return `node` as a definition that may hold itself.
 
-    It looks at each value once: where two branches lead to it, every level of an answer would double the work.
+    Args:
+        name: What it is referred to by.
+        node: What it looks at a value with.
+        once: Whether it has to see to it that it looks at each value once: where two branches lead to it, every level
+            of an answer would double the work.
     """
+    return wrap(node, _visiting_once(name) if once else _visit) | {"ref": name}
 
-    def visit(value: Any, validate: Validate) -> Any:
-        visits = _VISITS.get()
+
+def _visit(value: Any, validate: Validate) -> Any:
+    visits = VISITS.get()
+    if visits.depth > DEEPEST:
+        raise _too_deep()
+    visits.depth += 1
+    try:
+        return look(value, validate)
+    finally:
+        visits.depth -= 1
+
+
+def _visiting_once(name: str) -> Callable[[Any, Validate], Any]:
+    def visit_once(value: Any, validate: Validate) -> Any:
+        if not value or type(value) not in _CONTAINERS:
+            return _visit(value, validate)  # there is nothing below it
+        visits = VISITS.get()
         key = (name, id(value))
         if key in visits.fit:
             return value
         if key in visits.misfit:
             raise visits.misfit[key]
+        if visits.quiet and key in visits.unfit:
+            raise PydanticCustomError("misfit", "Input was refused before")
         if visits.depth > DEEPEST:
-            msg = f"nested deeper than {DEEPEST} levels"
-            raise RecursionError(msg)  # and no violation, which `not` would take for a yes
+            raise _too_deep()
         visits.depth += 1
         try:
-            _look(value, validate)
+            look(value, validate)
         except (ValidationError, PydanticCustomError) as error:
-            visits.misfit[key] = _repeated(error, len(visits.misfit))
+            if visits.quiet:
+                visits.unfit.add(key)
+            else:
+                visits.misfit[key] = _repeated(error, len(visits.misfit))
             raise
         finally:
             visits.depth -= 1
         visits.fit.add(key)
         return value
 
-    return wrap(node, visit) | {"ref": name}
+    return visit_once
 
 
-def is_unique(values: list[Any]) -> bool:
-    """Return whether no two of `values` are equal, as JSON understands it."""
-    # text is hashed with a secret; of numbers, an answer could choose some that all collide
-    keys = values if all(type(one) is str for one in values) else map(_key, values)
-    return len(set(keys)) == len(values)
+def _too_deep() -> RecursionError:
+    return RecursionError(f"nested deeper than {DEEPEST} levels")  # no violation, which `not` would take for a yes
+
+
+def is_unique(value: Any) -> bool:
+    """Return whether no two items of a list are equal, as JSON understands it."""
+    return type(value) is not list or len(value) < _TWO or VISITS.get().keys.are_distinct(value)
 
 
 def _type_of(kind: str, choices: dict[str, Node]) -> str | None:
@@ -219,7 +253,8 @@ def _type_of(kind: str, choices: dict[str, Node]) -> str | None:
     return name if name in choices else None
 
 
-def _look(value: Any, validate: Validate) -> Any:
+def look(value: Any, validate: Validate) -> Any:
+    """Return `value` if it fits."""
     try:
         validate(value)
     except ValidationError as error:
@@ -229,31 +264,16 @@ def _look(value: Any, validate: Validate) -> Any:
     return value
 
 
-def _count(error: ValidationError | PydanticCustomError) -> int:
+def count_of(error: ValidationError | PydanticCustomError) -> int:
+    """Return how many errors `error` stands for."""
     return error.error_count() if isinstance(error, ValidationError) else _MOST_ERRORS
 
 
 def _repeated(error: ValidationError | PydanticCustomError, before: int) -> Exception:
     """Return what is said where another branch leads to a value that was refused: the same, if that is cheap."""
-    if before < _MOST_ERRORS and _count(error) <= _REPEATED:
+    if before < _MOST_ERRORS and count_of(error) <= _REPEATED:
         return error
     return PydanticCustomError("misfit", "Input was refused before")
-
-
-def _key(value: Any) -> str:
-    return json.dumps(_same(value), sort_keys=True)
-
-
-def _same(value: Any) -> Any:
-    """Return `value` with every 1.0 as 1, so that what JSON calls equal is written the same."""
-    kind = type(value)
-    if kind is float and value.is_integer():
-        return int(value)
-    if kind is list:
-        return list(map(_same, value))
-    if kind is dict:
-        return {key: _same(item) for key, item in value.items()}
-    return value
 
 
 def _plain(value: Any) -> Any:
@@ -268,51 +288,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     raise PydanticCustomError("not_json", "Input should be plain JSON data")
-
-
-class _Tally:
-    """How many branches of a `oneOf` one value fits."""
-
-    __slots__ = ("closest", "fit", "value")
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.fit = 0
-        self.closest: ValidationError | PydanticCustomError | None = None
-
-    def count(self, validate: Validate) -> _Tally:
-        if self.fit > 1:
-            return self
-        try:
-            _look(self.value, validate)
-        except (ValidationError, PydanticCustomError) as error:
-            if self.closest is None or _count(error) < _count(self.closest):
-                self.closest = error.with_traceback(None)  # which would hold this frame, and the answer with it
-        else:
-            self.fit += 1
-        return self
-
-    def verdict(self) -> Any:
-        closest, self.closest = self.closest, None
-        if self.fit > 1:
-            raise PydanticCustomError("several_fit", "Input should fit one branch only")
-        if self.fit == 1 or closest is None:
-            return self.value
-        try:
-            raise closest  # the branch that was meant, as far as anybody can tell
-        finally:
-            del closest  # or it would hold this frame, and the answer in it, in a cycle
-
-
-class _Visits:
-    """What definitions said of the values of one answer, by identity: it is alive all the while."""
-
-    __slots__ = ("depth", "fit", "misfit")
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.fit: set[tuple[str, int]] = set()
-        self.misfit: dict[tuple[str, int], Exception] = {}
-
-
-_VISITS: ContextVar[_Visits] = ContextVar("_VISITS")

@@ -15,6 +15,7 @@ from aiguard.contract.checks import Judged
 from aiguard.contract.json_schema import JsonSchema
 from aiguard.contract.response import reader_of
 from aiguard.contract.schema import Schema, compile_schema
+from aiguard.contract.stopping import LARGE
 from aiguard.errors import PolicyError
 from aiguard.failure import FailureKind
 
@@ -50,7 +51,7 @@ class Judge(Generic[T]):
         checks: The contract's checks, made ready.
     """
 
-    __slots__ = ("_extra", "_is_final", "_parse", "_quick", "_schema", "_strict", "checks", "contract", "name")
+    __slots__ = ("_extra", "_is_finite", "_quick", "_reads_json", "_schema", "_strict", "checks", "contract", "name")
 
     def __init__(self, contract: OutputContract[T], schema: Schema) -> None:
         self.contract = contract
@@ -59,12 +60,13 @@ class Judge(Generic[T]):
         if contract.repair != "off" and not reads_json:
             raise PolicyError(f"repair={contract.repair!r} mends JSON, and this contract reads none")
         self._schema = schema
-        self._parse: Callable[..., Any] | None = schema.validate_json if reads_json else None
-        self._quick = contract.max_bytes // 4 if reads_json else _NEVER  # no letter takes more than four bytes
+        self._reads_json = reads_json
+        # no letter takes more than four bytes
+        self._quick = min(contract.max_bytes // 4, LARGE) if reads_json else _NEVER
         self._strict = schema.strict
         self._extra = schema.extra
         self.checks = tuple(Judged(check, contract.on_check_error) for check in contract.checks)
-        self._is_final = schema.is_finite is None and not self.checks
+        self._is_finite = schema.is_finite
 
     @classmethod
     def of(cls, contract: OutputContract[T]) -> Judge[T]:
@@ -95,17 +97,21 @@ class Judge(Generic[T]):
         Raises:
             Breach: If it breaks the contract; the first gate that says no names the kind.
         """
+        value: T
         try:
             if type(raw) is str and len(raw) <= self._quick:
                 try:
                     value = self._schema.validate_json(raw, strict=self._strict, extra=self._extra)
                 except ValidationError as error:
                     value = self._recover(raw, error, note)
+                else:
+                    if self._is_finite is not None and not self._is_finite(value):
+                        raise _not_finite()
             else:
                 value = self._gates(raw, note)
-            if not self._is_final:
-                self._finish(value, checked=checked)
-            return cast("T", value)
+            if checked and self.checks:
+                self._ask(value)
+            return value
         except Exception as error:  # noqa: BLE001 - whatever an answer makes anything raise is a breach
             refusal = self._refusal(error)
         try:
@@ -121,10 +127,11 @@ class Judge(Generic[T]):
             Breach: If it breaks the contract.
         """
         try:
-            valid = self._words(value) if isinstance(value, _TEXTS) and self._schema.text else self._value(value)
-            if not self._is_final:
-                self._finish(valid)
-            return cast("T", valid)
+            is_text = self._schema.text and isinstance(value, _TEXTS)
+            valid: T = self._finite(self._words(value) if is_text else self._value(value))
+            if self.checks:
+                self._ask(valid)
+            return valid
         except Exception as error:  # noqa: BLE001 - whatever an answer makes anything raise is a breach
             refusal = self._refusal(error)
         try:
@@ -151,22 +158,26 @@ class Judge(Generic[T]):
         if read is not None:
             text = read(raw)
             if self.contract.format == "python" or self._schema.is_instance(raw):
-                return self._schema.python(raw)
+                return self._finite(self._schema.python(raw))
             raw = text
         if raw is None:
-            return self._nothing()
+            return self._finite(self._nothing())
         if not isinstance(raw, _TEXTS) or isinstance(raw, Enum):
-            return self._value(raw)
+            return self._finite(self._value(raw))
         exact = str.__str__(raw) if isinstance(raw, str) else bytes(raw)
         self._weigh(exact)
-        if self._parse is None:
-            if not exact or exact.isspace():
-                raise _empty()
-            return self._words(exact) if self.contract.format != "python" else self._schema.python(exact)
+        if self._reads_json:
+            return self._read(exact, note)
+        if not exact or exact.isspace():
+            raise _empty()
+        return self._finite(self._words(exact) if self.contract.format != "python" else self._schema.python(exact))
+
+    def _read(self, text: str | bytes, note: Note | None) -> Any:
         try:
-            return self._parse(exact, strict=self._strict, extra=self._extra)
+            value = self._schema.json(text)
         except ValidationError as error:
-            return self._recover(exact, error, note)
+            return self._recover(text, error, note)
+        return self._finite(value)
 
     def _nothing(self) -> Any:
         try:
@@ -180,6 +191,12 @@ class Judge(Generic[T]):
             raise plain.too_large(limit)
         if isinstance(text, str) and not text.isascii() and len(text.encode(errors="surrogatepass")) > limit:
             raise plain.too_large(limit)
+
+    def _json(self, text: bytes) -> Any:
+        try:
+            return self._schema.json(text)
+        except ValidationError as error:
+            raise self._schema.misfit(text, error) from None
 
     def _words(self, text: Any) -> Any:
         form = self._schema.text
@@ -200,7 +217,7 @@ class Judge(Generic[T]):
         if isinstance(value, (dict, list)) and self.contract.format != "python":
             data = plain.as_json(value, self.contract.max_bytes)
             if data is not None:
-                return self._schema.validate_json(data, strict=self._strict, extra=self._extra)
+                return self._json(data)
         else:
             plain.measure(value, self.contract.max_bytes)
         return self._schema.python(value)
@@ -209,10 +226,7 @@ class Judge(Generic[T]):
         if not text or text.isspace():
             raise _empty()
         if not _is_malformed(error):
-            try:
-                raise error
-            finally:
-                del error  # its traceback holds this frame, and the answer in it
+            raise self._schema.misfit(text, error)
         malformed = Breach(FailureKind.MALFORMED_OUTPUT, "not JSON", error)
         mends = self.contract.repair == "safe"
         if not mends and not self.contract.extract:
@@ -230,15 +244,15 @@ class Judge(Generic[T]):
         if len(found) > extraction.MOST:
             raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"more than {extraction.MOST} JSON values in the text")
         values: list[tuple[Any, bool]] = []
-        misfit: Exception | None = None
+        misfit: Breach | None = None
         for candidate in found:
-            try:
-                value, mended = self._candidate(candidate)
-            except (ValidationError, Breach) as error:
-                misfit = misfit or (None if _is_malformed(error) else error)
+            value, error, read = self._tried(candidate)
+            if error is not None:
+                if misfit is None and not _is_malformed(error):
+                    misfit = error if isinstance(error, Breach) else self._schema.misfit(read, error)
                 continue
             if not any(type(value) is type(other) and value == other for other, _ in values):
-                values.append((value, mended))
+                values.append((value, read is not candidate))
         if len(values) > 1:
             raise Breach(FailureKind.AMBIGUOUS_OUTPUT, f"{len(values)} different valid values in the text")
         if values:
@@ -250,46 +264,47 @@ class Judge(Generic[T]):
             return self._mended(text, malformed, note)
         raise misfit or malformed
 
-    def _candidate(self, text: str) -> tuple[Any, bool]:
-        """Return the value of one candidate, and whether it was repaired."""
-        try:
-            return self._parsed(text), False
-        except (ValidationError, Breach) as error:
-            mends = self.contract.repair == "safe" and _is_malformed(error)
-            better = repair.without_trailing_commas(text) if mends else None
-            if better is None:
-                raise
-        return self._parsed(better), True
+    def _tried(self, text: str) -> tuple[Any, ValidationError | Breach | None, str]:
+        """Return the value of one candidate, or what is wrong with it; and its text, mended where it was."""
+        value, error = self._parsed(text)
+        if error is not None and self.contract.repair == "safe" and _is_malformed(error):
+            better = repair.without_trailing_commas(text)
+            if better is not None:
+                return *self._parsed(better), better
+        return value, error, text
 
-    def _parsed(self, candidate: str) -> Any:
-        value = self._schema.validate_json(candidate, strict=self._strict, extra=self._extra)
-        if self._schema.is_finite is not None and not self._schema.is_finite(value):
-            raise _not_finite()
-        return value
+    def _parsed(self, text: str) -> tuple[Any, ValidationError | Breach | None]:
+        try:
+            value = self._schema.json(text)
+        except ValidationError as error:
+            return None, error.with_traceback(None)  # which would hold this frame, and the answer in it
+        if self._is_finite is not None and not self._is_finite(value):
+            return None, _not_finite()
+        return value, None
 
     def _mended(self, text: str, malformed: Breach, note: Note | None) -> Any:
         """Return the value of `text` once what may be taken off safely is off; parsed as strictly as any other."""
         whole = repair.repaired(text)
         if whole is None:
             raise malformed
-        try:
-            value = self._schema.validate_json(whole, strict=self._strict, extra=self._extra)
-        except ValidationError as error:
-            if _is_malformed(error):
-                raise malformed from None
-            raise
+        value, error = self._parsed(whole)
+        if isinstance(error, ValidationError):
+            raise malformed if _is_malformed(error) else self._schema.misfit(whole, error)
+        if error is not None:
+            raise error
         if note is not None:
             note.repaired = "safe"
         return value
 
-    def _finish(self, value: object, *, checked: bool = True) -> None:
-        is_finite = self._schema.is_finite
-        if is_finite is not None and not is_finite(value):
+    def _finite(self, value: Any) -> Any:
+        if self._is_finite is not None and not self._is_finite(value):
             raise _not_finite()
-        if checked:
-            for check in self.checks:
-                if not check.is_async:
-                    check.run(value)
+        return value
+
+    def _ask(self, value: object) -> None:
+        for check in self.checks:
+            if not check.is_async:
+                check.run(value)
 
     def _refusal(self, error: Exception) -> Breach:
         if not isinstance(error, Breach):

@@ -6,25 +6,23 @@ import datetime as dt
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from aiguard.contract.breach import Breach
+from aiguard.contract.instances import held
 from aiguard.failure import FailureKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEEPEST = 200
 """Levels of nesting; pydantic's own parser stops there too."""
 
 _BIGGEST = 10**4300  # longer integers no JSON parser of ours reads, and to write them takes long
-_CONTAINERS = frozenset({dict, list, tuple})
 _CONTAINER_BASES: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 _ATOMS = frozenset({float, bool, type(None), dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID})
+_TEXT = frozenset({str})
 
 
 def as_json(value: object, limit: int) -> bytes | None:
@@ -49,12 +47,29 @@ def measure(value: object, limit: int) -> bool:
     Raises:
         Breach: If it is larger, or nested too deeply.
     """
-    measuring = _Measuring(limit)
-    level: Iterable[Any] = (value,)
+    left = limit
+    is_plain = True
+    level: list[Any] = [value]
     for _ in range(DEEPEST + 1):
-        level = measuring.below(level)
-        if not level:
-            return measuring.is_plain
+        inside: list[Any] = []
+        for one in level:
+            kind = type(one)
+            if kind is str:
+                left -= len(one)
+            elif kind is int:
+                if not -_BIGGEST < one < _BIGGEST:
+                    raise Breach(FailureKind.SCHEMA_VIOLATION, "an integer of more than 4300 digits")
+            elif kind not in _ATOMS:
+                weight, data = _opened(one, kind, left, inside)
+                is_plain &= data
+                left -= weight
+                if left < 0:
+                    raise too_large(limit)
+        if left < 0:
+            raise too_large(limit)
+        if not inside:
+            return is_plain
+        level = inside
     raise Breach(FailureKind.SCHEMA_VIOLATION, f"nested deeper than {DEEPEST} levels")
 
 
@@ -63,60 +78,52 @@ def too_large(limit: int) -> Breach:
     return Breach(FailureKind.OUTPUT_TOO_LARGE, f"larger than {limit} bytes")
 
 
-class _Measuring:
-    def __init__(self, limit: int) -> None:
-        self.is_plain = True
-        self._limit = limit
-        self._left = limit
-
-    def below(self, values: Iterable[Any]) -> list[Any]:
-        """Weigh `values`, and return the containers' contents that are to be weighed next."""
-        contents: list[Any] = []
-        left = self._left
-        for value in values:
-            kind = type(value)
-            if kind is str or kind is bytes:
-                left -= len(value)
-                self.is_plain &= kind is str
-            elif kind is int:
-                if not -_BIGGEST < value < _BIGGEST:
-                    raise Breach(FailureKind.SCHEMA_VIOLATION, "an integer of more than 4300 digits")
-            elif kind in _CONTAINERS:
-                left -= 2 * len(value)
-                if left >= 0:
-                    contents.extend(self._inside(value, kind))
-            elif kind not in _ATOMS:
-                inside = self._inside_other(value)
-                left -= len(inside)
-                contents.extend(inside)
-            if left < 0:
-                raise too_large(self._limit)
-        self._left = left
-        return contents
-
-    def _inside(self, value: Any, kind: type) -> Iterable[Any]:
-        if kind is not dict:
-            return cast("Iterable[Any]", value)
-        self.is_plain &= all(isinstance(key, str) for key in value)
-        return [*value, *value.values()]
-
-    def _inside_other(self, value: Any) -> list[Any]:
-        if isinstance(value, (Enum, int, float)):
-            return []
-        if isinstance(value, str):
-            return [str.__str__(value)]
-        for base in _CONTAINER_BASES:  # by the base's own method: a subclass may iterate for ever
-            if isinstance(value, base):
-                if base.__len__(value) > self._left:
-                    raise too_large(self._limit)
-                return list(self._inside(dict(dict.items(value)), dict) if base is dict else base.__iter__(value))
-        self.is_plain = False
-        return _attributes(value)
-
-
-def _attributes(value: Any) -> list[Any]:
+def _opened(value: Any, kind: type, left: int, inside: list[Any]) -> tuple[int, bool]:
+    """Add to `inside` what `value` holds, unless it weighs more than `left`; return its weight, and if it is data."""
+    if kind is dict:
+        return _opened_dict(value, left, inside)
+    if kind is list or kind is tuple:
+        weight = 2 * len(value)
+        if weight <= left:
+            inside += value
+        return weight, True
     if isinstance(value, BaseModel):
-        return [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+        parts = [*held(value).values(), *(value.__pydantic_extra__ or {}).values()]
+        inside += parts
+        return len(parts), False
+    if isinstance(value, str):
+        return str.__len__(value), True
+    if isinstance(value, (Enum, int, float)):
+        return 0, True
+    return _opened_other(value, left, inside)
+
+
+def _opened_dict(value: dict[Any, Any], left: int, inside: list[Any]) -> tuple[int, bool]:
+    weight = 2 * len(value)
+    if weight > left:
+        return weight, True
+    inside += value.values()
+    if _TEXT.issuperset(map(type, value)):
+        return weight + sum(map(len, value)), True
+    inside += value
+    return weight, all(isinstance(key, str) for key in value)
+
+
+def _opened_other(value: Any, left: int, inside: list[Any]) -> tuple[int, bool]:
+    if type(value) is bytes:
+        return len(value), False
+    for base in _CONTAINER_BASES:  # by the base's own method: a subclass may iterate for ever
+        if isinstance(value, base):
+            size: int = base.__len__(value)
+            if size > left:
+                return size, True
+            if base is dict:
+                weight, is_data = _opened_dict(dict(dict.items(value)), left, inside)
+                return size + weight, is_data
+            inside += base.__iter__(value)
+            return size, True
+    parts = []
     if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name, None) for field in fields(value)]
-    return []
+        parts = [getattr(value, field.name, None) for field in fields(value)]
+    inside += parts
+    return len(parts), False

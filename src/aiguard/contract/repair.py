@@ -36,14 +36,14 @@ def without_trailing_commas(text: str) -> str | None:
     for escape, mask in _ESCAPES:  # so that each quote that is left begins a string or ends one
         hidden = hidden.replace(escape, mask)
     pieces = hidden.split('"')
-    for index in range(0, len(pieces), 2):  # what stands outside of strings
-        if "," in pieces[index]:
-            if _NOTHING_BEFORE.search(pieces[index]):
-                return None
-            pieces[index] = _TRAILING.sub("", pieces[index])
-    mended = '"'.join(pieces)
-    if len(mended) == len(hidden):
+    outside = '"'.join(pieces[::2])  # each string is one quote here, which no pattern goes over
+    if _NOTHING_BEFORE.search(outside):
         return None
+    whole = _TRAILING.sub("", outside)
+    if len(whole) == len(outside):
+        return None
+    pieces[::2] = whole.split('"')
+    mended = '"'.join(pieces)
     for escape, mask in reversed(_ESCAPES):
         mended = mended.replace(mask, escape)
     return mended

@@ -7,13 +7,15 @@ or filtered arrives as an ordinary return value; parsed like any other, it is an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from aiguard.contract import tokens
 from aiguard.contract.breach import Breach, raised
+from aiguard.contract.choices import BESIDE_TEXT, TEXT_BLOCKS, candidate_brings, chat_brings
 from aiguard.contract.endings import check_ending, no_answer, shown_word
+from aiguard.contract.fields import field
 from aiguard.failure import FailureKind
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ def inspected(response: object, *, parsed: bool = False) -> None:
         Breach: It is no answer: cut, refused, filtered, given up by the provider, or empty. Never anything else.
     """
     try:
-        form = form_of(cast("Hashable", type(response)))
+        cls: Any = type(response)
+        form = form_of(cls)
         if form is not None:
             _inspect(form, response, parsed=parsed)
         return
@@ -95,8 +98,12 @@ def check(response: object) -> None:
 def usage_of(response: object) -> Usage | None:
     """Return the tokens that a client's response reports; `None` where it reports none, or is no client's."""
     try:
-        form = form_of(cast("Hashable", type(response)))
-        return form.used(response) if form is not None else None
+        cls: Any = type(response)
+        form = form_of(cls)
+        if form is not None:
+            return form.used(response)
+        held = vars(response).get("_raw_response")  # instructor's results keep theirs
+        return usage_of(held) if held is not None else None
     except Exception:  # noqa: BLE001 - what cannot be read was not reported
         return None
 
@@ -119,11 +126,13 @@ def reader_of(cls: type) -> Reader | None:
 
 def _inspect(form: Form, response: Any, *, parsed: bool) -> None:
     text = form.read(response)
-    if form.more(response):
+    blank = form.empty and (not text or text.isspace())
+    parsed_of = form.parsed if parsed else None
+    if (not blank and parsed_of is None) or form.more(response):
         return
-    if form.empty and (not text or text.isspace()):
+    if blank:
         raise no_answer(FailureKind.EMPTY_OUTPUT, "nothing but white space, or nothing at all")
-    if parsed and form.parsed is not None and form.parsed(response) is None:
+    if parsed_of is not None and parsed_of(response) is None:
         raise no_answer(FailureKind.SCHEMA_VIOLATION, "a parsed value was asked for, and there is none")
 
 
@@ -132,13 +141,16 @@ def _inspect(form: Form, response: Any, *, parsed: bool) -> None:
 
 def _check_chat(response: Any) -> None:
     _check_error(response)
-    for choice in (response.choices or ())[:1]:
+    choices = response.choices or ()
+    for choice in choices:
         reason = getattr(choice, "finish_reason", "")
         if reason is None:  # what a stream leaves that ended before it was over
             raise no_answer(FailureKind.STREAM_INTERRUPTED, "finish_reason is None")
         check_ending(reason, "finish_reason")
-        if getattr(choice.message, "refusal", None):
+        if field(choice.message, "refusal"):
             raise no_answer(FailureKind.REFUSAL, "the message holds a refusal")
+    if len(choices) > 1:
+        _check_others(choices, chat_brings)
 
 
 def _chat_text(response: Any) -> str:
@@ -147,12 +159,21 @@ def _chat_text(response: Any) -> str:
 
 def _chat_has_more(response: Any) -> bool:
     message = response.choices[0].message if response.choices else None
-    return any(getattr(message, name, None) for name in ("tool_calls", "function_call", "audio", "images"))
+    return any(field(message, name) for name in BESIDE_TEXT)
+
+
+def _check_litellm(response: Any) -> None:
+    for choice in response.choices or ():
+        if (field(choice.message, "provider_specific_fields") or {}).get("refusal"):
+            raise no_answer(FailureKind.REFUSAL, "the message holds a refusal")
+    _check_chat(response)
 
 
 def _check_completion(response: Any) -> None:
-    for choice in (response.choices or ())[:1]:
+    choices = response.choices or ()
+    for choice in choices:
         check_ending(choice.finish_reason, "finish_reason")
+    _check_others(choices, chat_brings)
 
 
 def _check_response(response: Any) -> None:
@@ -194,9 +215,6 @@ def _message_text(message: Any) -> str:
     return "".join([_text(block.text) for block in message.content or () if block.type == "text"])
 
 
-_TEXT_BLOCKS: Final = frozenset({"text", "thinking", "redacted_thinking"})
-
-
 def _used_anthropic(message: Any) -> Usage | None:
     return tokens.of_anthropic(message.usage, getattr(message, "model", None))
 
@@ -209,7 +227,9 @@ def _check_generated(response: Any) -> None:
         if getattr(response.prompt_feedback, "block_reason", None):
             raise no_answer(FailureKind.CONTENT_FILTER, "the prompt was blocked")
         return
-    check_ending(response.candidates[0].finish_reason, "finish_reason", strict=True)
+    for candidate in response.candidates:
+        check_ending(candidate.finish_reason, "finish_reason", strict=True)
+    _check_others(response.candidates, candidate_brings)
 
 
 def _generated_parts(response: Any) -> list[Any]:
@@ -262,7 +282,7 @@ def _is_text(block: Any) -> bool:
     return not isinstance(block, Mapping) or block.get("type") == "text"
 
 
-_THOUGHTS: Final = _TEXT_BLOCKS | {"reasoning"}
+_THOUGHTS: Final = TEXT_BLOCKS | {"reasoning"}
 
 
 def _langchain_has_more(message: Any) -> bool:
@@ -312,8 +332,14 @@ def _text(content: object) -> str:
 
 def _check_error(response: Any) -> None:
     """Raise `Breach` for a body that is an error although its status says that all is well, as gateways send it."""
-    if getattr(response, "error", None):
+    if field(response, "error"):
         raise no_answer(FailureKind.PROVIDER_FAILED, "the response holds an error")
+
+
+def _check_others(choices: Sequence[Any], brings: Callable[[Any], bool]) -> None:
+    """Raise `Breach` where a choice after the first is empty: of the first, whoever takes its text says so."""
+    if len(choices) > 1 and not all(brings(choice) for choice in choices[1:]):
+        raise no_answer(FailureKind.EMPTY_OUTPUT, "a choice has nothing but white space, or nothing at all")
 
 
 def _nothing_to_check(_: Any) -> None:
@@ -331,7 +357,7 @@ _MESSAGE: Final = Form(
     _check_message,
     _used_anthropic,
     _message_text,
-    lambda message: any(block.type not in _TEXT_BLOCKS for block in message.content or ()),
+    lambda message: any(block.type not in TEXT_BLOCKS for block in message.content or ()),
     lambda message: getattr(message, "parsed_output", None),
 )
 _OPENAI_VECTORS: Final = Form(_nothing_to_check, _used_openai, None, lambda response: bool(response.data))
@@ -340,7 +366,7 @@ _LANGCHAIN: Final = Form(_check_langchain, _used_langchain, _langchain_text, _la
 
 _FORMS: Final[dict[tuple[str, str], Form]] = {
     ("openai", "ChatCompletion"): _CHAT,
-    ("litellm", "ModelResponse"): _CHAT,
+    ("litellm", "ModelResponse"): _CHAT._replace(check=_check_litellm),
     ("openai", "Completion"): Form(
         _check_completion,
         _used_openai,

@@ -11,8 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from aiguard.contract import breach, finite
+from aiguard.contract.instances import data_alone
 from aiguard.contract.json_schema import JsonSchema
-from aiguard.contract.survey import Node, Setting, Survey, unwrap
+from aiguard.contract.recursion import Recursion, walk
+from aiguard.contract.rewriting import distrusting
+from aiguard.contract.stopping import LARGE, Stopping
+from aiguard.contract.survey import Node, Setting, Survey, definitions_of, unwrap
+from aiguard.contract.tagging import tagged
 from aiguard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -28,12 +33,16 @@ _ARRAYS = frozenset({"list", "tuple", "set", "frozenset"})
 _OPEN = frozenset({"any", "union", "tagged-union", "lax-or-strict", "json-or-python", "function-plain", "chain"})
 
 
+_UNBOUNDED = frozenset({"any", "function-plain"})
+
+
 class Schema:
     """
     A type compiled for judging.
 
     Attributes:
-        validate_json: pydantic's own, to be called with `strict` and `extra`.
+        validate_json: As pydantic has it, to be called with `strict` and `extra`: for what is no longer than `LARGE`,
+            `json` is for all. It need not tell all that is wrong: `misfit` says more.
         validate_python: The same for Python values.
         strict: What pydantic is told about coercion, for the whole tree; `None` where the tree itself says.
         extra: What it is told about keys that no field declares; `None` likewise.
@@ -49,6 +58,7 @@ class Schema:
         "_has_instances",
         "_names",
         "_numbers",
+        "_stopping",
         "extra",
         "is_finite",
         "openers",
@@ -60,16 +70,29 @@ class Schema:
     )
 
     def __init__(self, core: Any, validator: Any, *, settled: bool = False) -> None:
-        """`settled`: every node says itself how strict it is, and refuses NaN and infinity."""
-        self._core = core
+        """`settled`: every node says itself how strict it is, and those of numbers refuse NaN and infinity."""
         survey = Survey(core)
         self.strict: bool | None = None
         self.extra: Extra | None = None
         self.is_finite: Callable[[Any], bool] | None = None
-        if not settled:
+        may_read = False  # a JSON Schema turns JSON into Python data itself
+        if settled:
+            self.is_finite = finite.is_finite if any(node["type"] in _UNBOUNDED for node in walk(core)) else None
+        else:
             self.strict, self.extra, lenient = _run_time(survey)
+            may_read = not lenient  # an integer beyond all floats is infinity in JSON alone
             self.is_finite = None if lenient else _finite_check(core, survey, self.extra)
-        self.validate_json: Callable[..., Any] = validator.validate_json
+        quick = core if settled else tagged(core)
+        recursion = Recursion(definitions_of(quick))
+        if not settled and (doubled := recursion.doubled()) is not None:
+            raise PolicyError(_DOUBLED.format(doubled))
+        if recursion.refs and quick != core:
+            core, validator = quick, SchemaValidator(quick, _use_prebuilt=False)
+        self._core = core
+        self._stopping = Stopping(
+            quick, core, validator, recursion.refs, may_read=may_read, strict=self.strict, extra=self.extra
+        )
+        self.validate_json = self._stopping.validate_json
         self.validate_python: Callable[..., Any] = validator.validate_python
         self.validate_strings: Callable[..., Any] = validator.validate_strings
         shape = survey.root
@@ -79,9 +102,14 @@ class Schema:
         self.openers = _openers_of(shape, survey.definitions)
         self._cls: object = survey.root.get("cls")
         self._has_instances = survey.has_instances
-        self._names = survey.names
+        self._names = survey.names | Survey(quick).names
         self._numbers = survey.numbers
         self._again: SchemaValidator | None = None
+
+    def json(self, text: str | bytes) -> Any:
+        """Return what JSON says, validated. Raises as `validate_json`."""
+        validate = self.validate_json if len(text) <= LARGE else self._stopping.validate_large
+        return validate(text, strict=self.strict, extra=self.extra)
 
     def python(self, value: object) -> Any:
         """Return `value`, a Python object, validated; models and dataclasses again, from what they hold now."""
@@ -89,19 +117,31 @@ class Schema:
             return self.validate_python(value, strict=self.strict, extra=self.extra)
         if self._again is None:
             # without it pydantic takes the validator each class keeps, which trusts its instances
-            self._again = SchemaValidator(_distrusting(self._core), _use_prebuilt=False)
+            self._again = SchemaValidator(distrusting(self._core), _use_prebuilt=False)
         by_alias = isinstance(value, (dict, list, tuple))  # data may use aliases, what an instance holds does not
+        value = data_alone(value)
         return self._again.validate_python(value, strict=self.strict, extra=self.extra, by_alias=by_alias, by_name=True)
 
     def is_instance(self, value: object) -> bool:
         """Return whether the type itself is a class and `value` one of its instances."""
         return isinstance(self._cls, type) and isinstance(value, self._cls)
 
+    def misfit(self, text: str | bytes, error: ValidationError) -> Breach:
+        """Return the breach for `error`, which `validate_json` raised for `text`, with as much as can be said soon."""
+        said, whole = self._stopping.told(text, error)
+        return breach.violation(said, self._names, numbers=self._numbers, whole=whole)
+
     def violation(self, error: Exception) -> Breach:
         """Return the breach for what validating raised."""
         if isinstance(error, ValidationError):
             return breach.violation(error, self._names, numbers=self._numbers)
         return breach.raised(error)
+
+
+_DOUBLED = (
+    "both branches of {} lead back to where they stand, and each level of an answer would take twice as long: "
+    "name a discriminator, or give their fields names of their own"
+)
 
 
 def compile_schema(schema: Any) -> Schema:
@@ -193,20 +233,3 @@ def _openers_of(root: Node, definitions: dict[str, Node]) -> str:
     if kind in _ARRAYS:
         return "["
     return "{[" if kind in _OPEN else ""
-
-
-def _distrusting(node: Any) -> Any:
-    """Return a core schema that validates instances again instead of passing them on."""
-    if isinstance(node, dict):
-        kind = node.get("type")
-        kept = _KEPT if isinstance(kind, str) else ()  # else names of fields, and `type` and `default` are names too
-        copy = {key: item if key in kept else _distrusting(item) for key, item in node.items()}
-        if isinstance(kind, str) and kind in {"model", "dataclass"}:
-            copy["revalidate_instances"] = "always"
-        return copy
-    if isinstance(node, (list, tuple)):
-        return type(node)(_distrusting(item) for item in node)
-    return node
-
-
-_KEPT = frozenset({"metadata", "serialization", "default", "expected", "members", "config"})

@@ -31,9 +31,10 @@ _STRICT_BY_USER = frozenset(
     }
     | {"list", "tuple", "set", "frozenset", "enum", "lax-or-strict"}
 )
-_NOT_SCHEMA = frozenset(
+NOT_SCHEMA = frozenset(
     {"metadata", "serialization", "default", "expected", "members", "config", "computed_fields", "definitions"}
 )
+"""Where in a node no schemas are, or none that belong to it."""
 _WRAPPERS = frozenset({"definitions", "default", "function-after", "function-before", "function-wrap", "nullable"})
 
 
@@ -141,7 +142,7 @@ def _nodes(schema: Node, definitions: dict[str, Node]) -> Iterator[tuple[Node, s
         yield node, owner, outermost, ours
         outermost = outermost and kind not in _OBJECTS
         ours = ours and kind != "lax-or-strict"
-        stack.extend((item, owner, outermost, ours) for key, item in node.items() if key not in _NOT_SCHEMA)
+        stack.extend((item, owner, outermost, ours) for key, item in node.items() if key not in NOT_SCHEMA)
 
 
 def _said_by(node: Node) -> dict[str, Any]:

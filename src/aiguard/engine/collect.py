@@ -10,6 +10,7 @@ from aiguard import deadline
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
+from aiguard.contract.pieces import text_of_piece
 from aiguard.engine.clocks import NO_CLOCKS, Clocks, Pace
 from aiguard.engine.runtime import given_up
 from aiguard.engine.timers import Timers, Watch, current_task, running_timers
@@ -31,8 +32,11 @@ class _Size:
 
     def add(self, item: object) -> None:
         """Count one item. Raises `Breach` once the stream is larger than the contract allows."""
-        if self._left is not None and isinstance(item, str | bytes):
-            self._left -= len(item) if isinstance(item, bytes) else len(item.encode("utf-8", "surrogatepass"))
+        if self._left is None:
+            return
+        text = item if isinstance(item, str | bytes) else text_of_piece(item)
+        if text is not None:
+            self._left -= len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
             if self._left < 0:
                 raise Breach(FailureKind.OUTPUT_TOO_LARGE, "the stream is larger than `max_bytes` allows")
 

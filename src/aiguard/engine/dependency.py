@@ -108,6 +108,13 @@ class Dependency:
             return partition
 
     @property
+    def breakers(self) -> tuple[CircuitBreaker, ...]:
+        """The breakers of what has no key and of every key, where there are any."""
+        with self._lock:
+            everyone = [self.partition, *self._partitions.values()]
+        return tuple(partition.breaker for partition in everyone if partition.breaker is not None)
+
+    @property
     def keys(self) -> tuple[Hashable, ...]:
         """The keys kept apart."""
         with self._lock:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.deadline import current
+from aiguard.engine.observer import OBSERVED
 from aiguard.errors import CircuitOpenError
 from aiguard.outcome import Outcome
 from aiguard.stages.circuit import IS_OPEN, refusal
@@ -69,7 +70,7 @@ class Door:
         frame = current.get()
         if frame is not None and frame[0] <= now and frame[1] is self._clock:
             return OPEN_DOOR
-        if spans.is_traced() or metrics.is_counted() or events.is_heard():
+        if OBSERVED.observer is not None or spans.is_traced() or metrics.is_counted() or events.is_heard():
             return OPEN_DOOR
         if self._counting:
             self._partition.retries.count(now)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiguard.contract.elements import NOT_YET
 from aiguard.engine.pulls import Pull, Tally, caught, refuse_second
 from aiguard.signals import Halted
+from aiguard.telemetry.streams import TimedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,8 @@ class _Elements(Pull):
         super().__init__()
         inner.tally = Tally()
         self._inner: Any = inner
-        self._reader = reader
+        times = call.journal.items
+        self._reader = reader if times is None else TimedReader(reader, times, call.clock.now)
         self._journal = call.journal
         self._clock = call.clock
         self.judge: Callable[[Any], Any] | None = None

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.call import Call, Journal, Proceed, Stage, logger
 from aiguard.classification import class_name
+from aiguard.collector import afterwards, interrupts, watch
 from aiguard.deadline import current, earliest
 from aiguard.engine.clocks import NO_CLOCKS, clocks_of
 from aiguard.engine.contracts import refuse_unfed, refuse_unkept
 from aiguard.engine.door import Door
 from aiguard.engine.elements import elements_of
 from aiguard.engine.ladder import collected, steps_of
+from aiguard.engine.observer import OBSERVED
 from aiguard.engine.race import RacingTasks, RacingThreads
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, ThreadRuntime
 from aiguard.engine.stream_runtimes import ThreadBufferRuntime, surfacing
@@ -39,8 +41,9 @@ from aiguard.stages.input import InputStage
 from aiguard.stages.output import OutputStage
 from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
-from aiguard.telemetry import events, names
-from aiguard.telemetry.spans import CallTrace, open_trace
+from aiguard.telemetry import names
+from aiguard.telemetry.events import CallEvents
+from aiguard.telemetry.spans import open_trace
 from aiguard.usage import report_usage, total_of
 
 if TYPE_CHECKING:
@@ -136,6 +139,7 @@ class Pipeline:
     def __init__(self, policy: Policy, state: State, shape: Shape, component: Callable[..., Any] | None) -> None:
         if policy.deadline is None:
             raise PolicyError(Problem("required, the whole call's time in seconds", state.name, "deadline"))
+        watch()
         self.name = state.name
         self.state = state
         self.shape = shape
@@ -172,12 +176,12 @@ class Pipeline:
         if options is None:
             partition = state.partition if self._key is None else self._partition(args, kwargs)
             moment = earliest(own, clock)
-            journal = Journal(begun, open_trace(state.span_name, state.attributes), partition)
+            journal = Journal(begun, open_trace(state.span_name, state.attributes, partition), partition)
         else:
             keyed = self._key is not None or options.key is not None
             partition = self._partition(args, kwargs, options.key) if keyed else state.partition
             moment = earliest(own if options.deadline is None else min(own, begun + options.deadline), clock)
-            journal = Journal(begun, open_trace(state.span_name, state.attributes), partition)
+            journal = Journal(begun, open_trace(state.span_name, state.attributes, partition), partition)
             journal.priority = options.priority
         if moment < own:
             journal.shortened = True
@@ -211,10 +215,10 @@ class Pipeline:
         else:
             outcome = names.FALLBACK
             self.state.metrics.ended(outcome, call, journal.failure)
-            if journal.failure is not None:
-                events.degraded(self.name, journal.failure, journal.rung, journal.age, _context(call))
         if journal.listener is not None:
             self._end_trace(call, outcome, journal.failure)
+        if (observer := OBSERVED.observer) is not None:
+            observer(self.name, call, outcome, journal.failure)
 
     def failed(self, call: Call, error: BoundaryError) -> Exception:
         """End a call that no rung answered; return what leaves the boundary."""
@@ -225,8 +229,9 @@ class Pipeline:
         failure = error.failure
         outcome = names.REJECTED if isinstance(error, RejectedError) else names.ERROR
         self.state.metrics.ended(outcome, call, failure)
-        events.left(self.name, failure, _context(call))
         self._end_trace(call, outcome, failure)
+        if (observer := OBSERVED.observer) is not None:
+            observer(self.name, call, outcome, failure)
         error.boundary = self.name
         leaving: Exception = error
         if (
@@ -240,9 +245,14 @@ class Pipeline:
 
     def broken(self, call: Call) -> None:
         """End a call that was cancelled, or that a programmer's error made impossible."""
+        if interrupts():  # who reads metrics and spans has locks too
+            afterwards(partial(self.broken, call))
+            return
         self._pass_on(call.journal)
         self.state.metrics.ended(names.CANCELLED, call, None)
         self._end_trace(call, names.CANCELLED, None)
+        if (observer := OBSERVED.observer) is not None:
+            observer(self.name, call, names.CANCELLED, None)
 
     def outcome(
         self, call: Call, value: Any, *, error: BaseException | None = None, failure: Failure | None = None
@@ -275,7 +285,7 @@ class Pipeline:
             elapsed=call.clock.now() - begun,
             repaired=_repaired(journal),
             contract=self.state.contract,
-            trace_id=trace.trace_id if isinstance(trace, CallTrace) else None,
+            trace_id=trace.trace_id if isinstance(trace, CallEvents) else None,
             age=journal.age,
             rung_usage=total_of(self._priced(journal.used_by_rungs)),
             error=error,
@@ -288,31 +298,18 @@ class Pipeline:
     def _pass_on(self, journal: Journal) -> None:
         """Report what a call has used to the attempt of the boundary around it, where there is one."""
         frame = current.get()
-        if frame is None or frame[2] is None:
+        if frame is None or (around := frame[2]) is None:
             return
         for used in (*(run.used for run in journal.runs), journal.used_by_rungs):
             for usage in self._priced(used) or ():
                 report_usage(usage)
+                around.inherited = [*(around.inherited or ()), usage]  # counted here, so not once more there
 
     def _end_trace(self, call: Call, outcome: str, failure: Failure | None) -> None:
         journal = call.journal
         trace = journal.listener
-        if isinstance(trace, CallTrace):
-            trace.end(
-                outcome,
-                len(journal.runs),
-                failure,
-                self.state.contract,
-                rung=journal.rung,
-                age=journal.age,
-                repaired=_repaired(journal),
-            )
-
-
-def _context(call: Call) -> Any:
-    """Return what ties a log event to the call's trace."""
-    trace = call.journal.listener
-    return trace.context if isinstance(trace, CallTrace) else None
+        if isinstance(trace, CallEvents):
+            trace.end(outcome, journal, failure, self.state.contract, _repaired(journal))
 
 
 def _repaired(journal: Journal) -> str | None:

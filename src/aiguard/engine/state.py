@@ -146,6 +146,15 @@ class State:
     def begin(self, policy: Policy) -> None:
         """Hold what it shares with other boundaries to `policy`, which is in force from now on."""
         self.dependency.configure(policy)
+        self.metrics.describe(
+            policy.owner,
+            self.dependency,
+            self.permits,
+            self.prices,
+            self.contract,
+            self.input.label if self.input is not None else None,
+            shares=policy.dependency is not None,
+        )
 
     def take_over(self, policy: Policy, before: Policy) -> None:
         """Hold what went on from the policy `before` to the limits of `policy`."""

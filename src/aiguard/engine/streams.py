@@ -15,6 +15,8 @@ from aiguard.engine.pipeline import value_of
 from aiguard.engine.pulls import Pull, refuse_second
 from aiguard.errors import BoundaryError
 from aiguard.stream import Buffered, Interrupted
+from aiguard.telemetry import metrics
+from aiguard.telemetry.streams import ItemTimes
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Options
@@ -45,12 +47,29 @@ class _Stream(Generic[T]):
         self._announced = False
         self.switch = pipeline.state.switch
         judge = pipeline.item_judge
-        self.judge = judge.judge if judge is not None else None
+        self.judge: Callable[[Any], Any] | None = judge.judge if judge is not None else None
         self.outcome: Outcome[Any] | None = None
 
     def _start(self) -> None:
         self._call = call = self._pipeline.open(*self._begin_with)
+        if call.journal.listener is not None or metrics.is_counted():
+            self._time(call)
         self._chain = self._pipeline.chain(call)
+
+    def _time(self, call: Call) -> None:
+        """Have each item noted as it leaves: what nobody listens to pays nothing for that."""
+        times = ItemTimes(call.clock.now, call.journal.begun)
+        call.journal.items = times
+        judge = self.judge
+        held = weakref.ref(self)  # a dropped stream ends at once
+
+        def noted(item: Any) -> Any:
+            judged = item if judge is None else judge(item)
+            stream = held()
+            times.note(stream._pull.began if stream is not None and stream._pull is not None else None)  # noqa: SLF001 - its own
+            return judged
+
+        self.judge = noted
 
     def _advanced(self, answer: Any) -> Any:
         """Note where the pipeline stands: at a pull, which is returned, or at its end, which releases what it held."""

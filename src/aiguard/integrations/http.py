@@ -13,10 +13,12 @@ import sys
 from collections.abc import AsyncGenerator
 from copy import copy
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from aiguard.call import logger
 from aiguard.deadline import current
+from aiguard.error_body import listed
 from aiguard.propagation import HEADER
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ Client = TypeVar("Client")
 
 _LIBRARIES: Final = ("httpx", "httpx2")
 
-_PHASES: Final = ("connect", "read", "write", "pool")
+_UNLIMITED: Final = dict.fromkeys(("connect", "read", "write", "pool"))
+
+_NAME: Final = HEADER.encode()
+_LOWER: Final = itemgetter(1)
 
 _LEAST: Final = 0.001
 """Seconds: to a socket, a timeout of zero means not to wait at all, which is no timeout but an error."""
@@ -99,6 +104,7 @@ def lent(client: Client, owner: Any, notice: Notice | None = None) -> Client:
 
 def _guard(client: Any, notice: Notice, lend: Callable[[Any], Any] | None = None) -> None:
     library, is_async = _library_of(client)
+    body = (_async_stream_class if is_async else _stream_class)(library)
 
     def wrapped(transport: Any) -> Any:
         if isinstance(transport, _Transport):
@@ -107,7 +113,7 @@ def _guard(client: Any, notice: Notice, lend: Callable[[Any], Any] | None = None
             transport = transport.inner
         if lend is not None:
             transport = lend(transport)
-        return (_AsyncTransport if is_async else _SyncTransport)(transport, library, notice)
+        return (_AsyncTransport if is_async else _SyncTransport)(transport, library, notice, body)
 
     client._transport = wrapped(client._transport)  # noqa: SLF001 - it has no other way in
     client._mounts = {  # noqa: SLF001 - as above
@@ -144,17 +150,19 @@ class Notice:
             )
 
 
-class _Time:
+class _Timeouts(dict[str, Any]):
     """
-    How long one exchange is waited for.
+    The timeouts of one exchange, each shortened to what is left when its phase begins.
 
-    That is the innermost deadline at each look: for a stream it moves, by what the consumer takes. Where there is none
-    any more, because the response left the boundary, it is the one that the request was sent under.
+    Transports read them phase by phase, so that a slow connection leaves less for the answer. What is left is that of
+    the innermost deadline at each look: for a stream it moves, by what the consumer takes. Where there is none any
+    more, because the response left the boundary, it is the one that the request was sent under.
     """
 
     __slots__ = ("_begun",)
 
-    def __init__(self, begun: Frame) -> None:
+    def __init__(self, own: dict[str, Any], begun: Frame) -> None:
+        dict.__init__(self, {**_UNLIMITED, **own})
         self._begun = begun
 
     def left(self) -> float:
@@ -162,29 +170,32 @@ class _Time:
         moment, clock, _ = current.get() or self._begun
         return moment - clock.now()
 
-
-class _Timeouts(dict[str, Any]):
-    """
-    The timeouts of one request, each shortened to what is left when its phase begins.
-
-    Transports read them phase by phase, so that a slow connection leaves less for the answer.
-    """
-
-    def __init__(self, own: dict[str, Any], time: _Time) -> None:
-        self._own = own
-        self._time = time
-        left = max(_LEAST, time.left())
-        super().__init__(
-            {phase: left if (seconds := own.get(phase)) is None or left < seconds else seconds for phase in _PHASES}
-        )
-
-    def __getitem__(self, phase: str) -> Any:
-        left, own = max(_LEAST, self._time.left()), self._own.get(phase)
-        return left if own is None or left < own else own
-
     def get(self, phase: str, default: Any = None) -> Any:
         """Return the seconds that a phase may take from now on."""
-        return self[phase] if phase in self else default  # noqa: SIM401 - this is `get`
+        own = dict.get(self, phase)
+        if own is None and phase not in self:
+            return default
+        moment, clock, _ = current.get() or self._begun
+        left = moment - clock.now()
+        if left < _LEAST:  # noqa: PLR1730 - a call of `max` takes long, for what is read several times a request
+            left = _LEAST
+        return left if own is None or left < own else own
+
+    # whoever reads all of them at once
+
+    def __getitem__(self, phase: str) -> Any:
+        return self.get(phase, dict.__getitem__(self, phase))
+
+    def __iter__(self) -> Iterator[str]:
+        return dict.__iter__(self)
+
+    def items(self) -> Any:
+        """Return the phases, and what each may take."""
+        return {phase: self.get(phase) for phase in self}.items()
+
+    def values(self) -> Any:
+        """Return what each phase may take."""
+        return dict(self.items()).values()
 
 
 class _Lent:
@@ -194,10 +205,9 @@ class _Lent:
         self._inner = inner
         self._owner = owner  # also kept alive: some close their connections when they are collected
 
-    def _check(self) -> None:
-        if self._owner is not None and self._owner.is_closed:
-            msg = "Cannot send a request, as the client has been closed."  # as the libraries say it
-            raise RuntimeError(msg)
+    def _closed(self) -> RuntimeError:
+        msg = "Cannot send a request, as the client has been closed."  # as the libraries say it
+        return RuntimeError(msg)
 
     def __enter__(self) -> Self:
         return self
@@ -213,12 +223,14 @@ class _Lent:
 
     def handle_request(self, request: Any) -> Any:
         """Send a request over it."""
-        self._check()
+        if self._owner is not None and self._owner.is_closed:
+            raise self._closed()
         return self._inner.handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request over it."""
-        self._check()
+        if self._owner is not None and self._owner.is_closed:
+            raise self._closed()
         return await self._inner.handle_async_request(request)
 
     def close(self) -> None:
@@ -231,36 +243,41 @@ class _Lent:
 class _Transport:
     """A client's transport, and around it what `guard_client` promises."""
 
-    def __init__(self, inner: Any, library: ModuleType, notice: Notice) -> None:
+    def __init__(self, inner: Any, library: ModuleType, notice: Notice, body: Any) -> None:
         self.inner = inner
         self._library = library
         self._notice = notice
+        self._body = body
 
-    def _prepared(self, request: Any) -> tuple[Any, _Time | None]:
+    def _prepared(self, request: Any) -> tuple[Any, _Timeouts | None]:
         """Return the request to be sent, and how long its response is waited for: not at all limited outside."""
         frame = current.get()
         if frame is None:
             self._notice.say()
             return request, None
-        time = _Time(frame)
-        left = time.left()
+        moment, clock, _ = frame
+        left = moment - clock.now()
         if left <= 0:
             msg = "no time was left before the request was sent"
             raise self._library.ConnectTimeout(msg, request=request)
-        headers = self._library.Headers(request.headers)
-        headers[HEADER] = str(int(left * 1000))
-        timeouts = _Timeouts(request.extensions.get("timeout", {}), time)
-        extensions = {**request.extensions, "timeout": timeouts}
-        sent = _copy_of(request)
-        sent.headers, sent.extensions = headers, extensions
-        return sent, time
+        extensions = request.extensions.copy()
+        extensions["timeout"] = timeouts = _Timeouts(extensions.get("timeout", {}), frame)
+        # a copy, with its body, which `copy` leaves out; to make it anew costs many times as much
+        sent = object.__new__(type(request))
+        sent.__dict__ = attributes = request.__dict__.copy()
+        attributes["headers"] = self._headers_with(request.headers, str(int(left * 1000)))
+        attributes["extensions"] = extensions
+        return sent, timeouts
 
-
-def _copy_of(request: Any) -> Any:
-    """Return a copy of a request, with its body, which `copy` leaves out; to make it anew costs many times as much."""
-    copied = object.__new__(type(request))
-    vars(copied).update(vars(request))
-    return copied
+    def _headers_with(self, own: Any, told: str) -> Any:
+        """Return a copy of a request's headers that tells what is left."""
+        headers = self._library.Headers(own)
+        triples = listed(headers)
+        if triples is None or _NAME in map(_LOWER, triples):
+            headers[HEADER] = told
+        else:  # which is what it does, once it has decoded and compared them all
+            triples.append((_NAME, _NAME, told.encode()))
+        return headers
 
 
 class _SyncTransport(_Transport):
@@ -277,10 +294,10 @@ class _SyncTransport(_Transport):
 
     def handle_request(self, request: Any) -> Any:
         """Send a request and return the response, its body not read yet."""
-        sent, time = self._prepared(request)
+        sent, timeouts = self._prepared(request)
         response = self.inner.handle_request(sent)
-        if time is not None:
-            response.stream = _stream_class(self._library)(response.stream, self._library, time)
+        if timeouts is not None:
+            response.stream = self._body(response.stream, self._library, timeouts.left)
         return response
 
     def close(self) -> None:
@@ -302,10 +319,10 @@ class _AsyncTransport(_Transport):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request and return the response, its body not read yet."""
-        sent, time = self._prepared(request)
+        sent, timeouts = self._prepared(request)
         response = await self.inner.handle_async_request(sent)
-        if time is not None:
-            response.stream = _async_stream_class(self._library)(response.stream, self._library, time)
+        if timeouts is not None:
+            response.stream = self._body(response.stream, self._library, timeouts.left)
         return response
 
     async def aclose(self) -> None:
@@ -316,28 +333,32 @@ class _AsyncTransport(_Transport):
 class _Body:
     """A response's body, which ends when it is no longer waited for."""
 
-    def __init__(self, inner: Any, library: ModuleType, time: _Time) -> None:
+    def __init__(self, inner: Any, library: ModuleType, left: Callable[[], float]) -> None:
         self._inner = inner
         self._library = library
-        self._time = time
+        self._left = left
         self._closed = False
 
-    def _check(self) -> None:
-        if self._time.left() <= 0:
-            msg = "the deadline came before the end of the response's body"
-            raise self._library.ReadTimeout(msg)
+    def _late(self) -> Exception:
+        msg = "the deadline came before the end of the response's body"
+        late: Exception = self._library.ReadTimeout(msg)
+        return late
 
 
 class _SyncBody(_Body):
     """Of a `Client`'s response."""
 
     def __iter__(self) -> Iterator[bytes]:
+        left = self._left
         try:
-            self._check()
+            if left() <= 0:
+                raise self._late()
             for chunk in self._inner:
-                self._check()
+                if left() <= 0:
+                    raise self._late()
                 yield chunk
-                self._check()
+                if left() <= 0:
+                    raise self._late()
         except self._library.ReadTimeout:
             self.close()  # as the library does when it is its own
             raise
@@ -354,13 +375,16 @@ class _AsyncBody(_Body):
     """Of an `AsyncClient`'s response."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks = aiter(self._inner)
+        chunks, left = aiter(self._inner), self._left
         try:
-            self._check()
+            if left() <= 0:
+                raise self._late()
             async for chunk in chunks:
-                self._check()
+                if left() <= 0:
+                    raise self._late()
                 yield chunk
-                self._check()
+                if left() <= 0:
+                    raise self._late()
         except self._library.ReadTimeout:
             await self.aclose()
             raise

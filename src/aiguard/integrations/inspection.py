@@ -14,14 +14,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiguard.contract.breach import Breach
+from aiguard.contract.fields import is_of_class
 from aiguard.contract.response import inspected, usage_of
 from aiguard.contract.watch import Watch
 from aiguard.failure import FailureKind
 from aiguard.integrations.http import deadline_client
+from aiguard.integrations.sending import Sending, drawn, sent
+from aiguard.telemetry import genai
+from aiguard.telemetry.spans import is_traced
 from aiguard.usage import report_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from aiguard.usage import Usage
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 """A client's method: a component has its type, so that checkers see the client's own overloads."""
@@ -42,7 +48,7 @@ def method_of_copy(method: Method, sdk: str) -> Method:
     """
     resource = owner_of(method, sdk, "_post")
     own: Any = type(resource)(deadline_client(resource._client))  # noqa: SLF001 - what it was made of
-    own._post = _looking(own._post)  # noqa: SLF001 - the one place that all of its methods send through
+    own._post = _looking(own._post, own._client)  # noqa: SLF001 - the one place that all of its methods send through
     bound: Method = getattr(own, method.__name__)
     return answering(bound)
 
@@ -70,59 +76,81 @@ def answering(bound: Method, finish: Callable[[Any, Mapping[str, Any]], Any] = l
 
         @functools.wraps(bound)
         async def component(*args: Any, **kwargs: Any) -> Any:
-            return finish(await bound(*args, **kwargs), kwargs)
+            if not genai.is_own():
+                return finish(await bound(*args, **kwargs), kwargs)
+            quiet = genai.hush()
+            try:
+                return finish(await bound(*args, **kwargs), kwargs)
+            finally:
+                genai.unhush(quiet)
 
     else:
 
         @functools.wraps(bound)
         def component(*args: Any, **kwargs: Any) -> Any:
-            return finish(bound(*args, **kwargs), kwargs)
+            if not genai.is_own():
+                return finish(bound(*args, **kwargs), kwargs)
+            quiet = genai.hush()
+            try:
+                return finish(bound(*args, **kwargs), kwargs)
+            finally:
+                genai.unhush(quiet)
 
     return cast("Method", component)
 
 
-def report(response: object) -> None:
+def report(response: object, tell: Callable[[Usage], object] = report_usage) -> None:
     """Report what `response` used, to the attempt under way."""
     used = usage_of(response)
     if used is not None:
-        report_usage(used)
+        tell(used)
 
 
-def watched(events: Iterator[Event]) -> Iterator[Event]:
+def watched(events: Iterator[Event], tell: Callable[[Usage], object] = report_usage) -> Iterator[Event]:
     """Yield a stream's events. Raises `Breach` after the last where they do not amount to a whole answer."""
-    watch = Watch()
+    watch = Watch(tell)
     for event in events:
         watch.see(event)
         yield event
     watch.ended()
 
 
-async def watched_async(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+async def watched_async(
+    events: AsyncIterator[Event], tell: Callable[[Usage], object] = report_usage
+) -> AsyncIterator[Event]:
     """Yield a stream's events. Raises `Breach` after the last where they do not amount to a whole answer."""
-    watch = Watch()
+    watch = Watch(tell)
     async for event in events:
         watch.see(event)
         yield event
     watch.ended()
 
 
-def _looking(post: Callable[..., Any]) -> Callable[..., Any]:
+def _looking(post: Callable[..., Any], client: Any) -> Callable[..., Any]:
     """Return the `_post` of a resource that looks at each answer before the SDK parses it, or anybody reads it."""
+    sending = Sending(client)
 
     def looking(path: str, *, cast_to: Any, options: Mapping[str, Any], **settings: Any) -> Any:
         parse = options.get("post_parser")
+        request = sending.begin(path, settings) if is_traced() else None
+        tell = report_usage if request is None else request.report
 
         def look(answer: Any) -> Any:
-            if hasattr(answer, "__stream__"):
-                watch: Callable[[Any], Any] = watched_async if hasattr(answer, "__anext__") else watched
-                answer._iterator = watch(answer._iterator)  # noqa: SLF001 - of which all that it yields is made
+            cls: Any = type(answer)
+            if is_of_class(cls, "__stream__"):
+                watch: Callable[..., Any] = watched_async if hasattr(answer, "__anext__") else watched
+                events = watch(answer._iterator, tell)  # noqa: SLF001 - of which all that it yields is made
+                answer._iterator = events if request is None else drawn(events, request)  # noqa: SLF001 - as above
             elif isinstance(answer, str) and cast_to is not str:  # what these SDKs make of a body that is no JSON
                 raise Breach(FailureKind.MALFORMED_TRANSPORT, "the body is not JSON")
             else:
-                report(answer)
+                report(answer, tell)
                 inspected(answer)
             return answer if parse is None else parse(answer)
 
-        return post(path, cast_to=cast_to, options={**options, "post_parser": look}, **settings)
+        looked = {**options, "post_parser": look}
+        if request is None:
+            return post(path, cast_to=cast_to, options=looked, **settings)
+        return sent(functools.partial(post, path, cast_to=cast_to, options=looked, **settings), request)
 
     return looking

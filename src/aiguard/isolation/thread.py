@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard import deadline
+from aiguard.collector import afterwards, take
 from aiguard.signals import Full
 
 if TYPE_CHECKING:
@@ -219,7 +220,10 @@ class Workers:
 
     def leave(self, job: Job) -> bool:
         """Walk away from `job`; `False` if it ended first."""
-        with self._lock:
+        if not take(self._lock):
+            afterwards(partial(self.leave, job))
+            return True  # if it has ended, what waits for its end is done as soon as that is seen
+        try:
             if job.ended:
                 return False
             if job in self._queue:  # it never began
@@ -228,14 +232,21 @@ class Workers:
                 return True
             job.abandoned = True
             self.abandoned += 1
+        finally:
+            self._lock.release()
         return True
 
     def postpone(self, job: Job, release: Release) -> bool:
         """Keep `release` for the end of `job`; `False` if that is past."""
-        with self._lock:
+        if not take(self._lock):
+            afterwards(partial(job.when_ended, release))
+            return True
+        try:
             if job.ended:
                 return False
             job.releases += (release,)
+        finally:
+            self._lock.release()
         return True
 
     def rest(self, worker: _Worker, job: Job) -> Job | None:

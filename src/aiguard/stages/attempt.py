@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiguard.call import logger
 from aiguard.classification import class_name, classify, traceback_of
 from aiguard.contract.breach import Breach
+from aiguard.contract.carried import usage_of_error
 from aiguard.contract.response import usage_of
 from aiguard.errors import (
     BoundaryError,
@@ -92,6 +93,8 @@ class AttemptStage:
         cause = error.original if type(error) is Boxed else error
         if type(cause) is TypeError:
             check_bound(call, cause)
+        if call.run.used is None and (used := usage_of_error(cause)) is not None:
+            call.run.used = [used]
         failure = classify(cause, call.clock)
         if failure.kind is FailureKind.UNCLASSIFIED:
             log_unclassified(self.name, cause)

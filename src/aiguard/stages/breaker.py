@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import pybreaker
 
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
     from aiguard.call import Call, Proceed
     from aiguard.clock import Clock
+    from aiguard.events import Scope
     from aiguard.strategies import Breaker
 
 logger = logging.getLogger("aiguard")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
@@ -46,6 +51,11 @@ class CircuitBreaker(Circuit, pybreaker.CircuitBreaker):
         other._listeners = self._listeners
         other._excluded_exceptions = self._excluded_exceptions
         return other
+
+    def forked(self) -> None:
+        """Forget the calls of the parent process: nobody will settle them here."""
+        super().forked()
+        self._lock = threading.RLock()  # pybreaker's own, of its lists of listeners and exclusions
 
     def _moved(self, before: str, after: str) -> None:
         self._state_storage.state = after
@@ -206,13 +216,8 @@ class BreakerStage:
     async def run(self, proceed: Proceed, call: Call) -> Any:
         """Raises `CircuitOpenError` while the breaker is open."""
         breaker: CircuitBreaker = call.journal.partition.breaker
-        before = breaker._current  # noqa: SLF001 - its own `current_state`, without the cost of a property
-        try:
-            permit = breaker.acquire(self.lease)
-        except CircuitOpenError:
-            if call.observed:
-                report(breaker, before, call)  # the call that found too many slow ones is the first to be refused
-            raise
+        observed = call.journal.listener is not None
+        permit = in_the_name_of(call, breaker, breaker.acquire, self.lease) if observed else breaker.acquire(self.lease)
         if breaker._listeners:  # noqa: SLF001 - the subclass's own list, read without a copy
             breaker.told_before(call.fn, call.args, call.kwargs)
         if permit.timed:
@@ -227,9 +232,10 @@ class BreakerStage:
                 breaker.told(verdict, caught.failure.exception or caught)
             raise
         finally:
-            breaker.settle(permit, verdict)
-            if call.journal.listener is not None:
-                report(breaker, before, call)
+            if observed:
+                in_the_name_of(call, breaker, breaker.settle, permit, verdict)
+            else:
+                breaker.settle(permit, verdict)
         if breaker._listeners:  # noqa: SLF001 - as above
             breaker.told(verdict, None)
         return value
@@ -251,8 +257,18 @@ class BreakerStage:
         return NEUTRAL if cut_short or asks_for_a_pause else FAILURE
 
 
-def report(breaker: CircuitBreaker, before: str, call: Call) -> None:
-    """Report to the call that the breaker has moved meanwhile, if it has."""
-    after = breaker.current_state
-    if after != before:
-        call.report(BreakerMoved(breaker.name or "", before, after))
+def in_the_name_of(call: Call, breaker: CircuitBreaker, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask `breaker` something: what it tells meanwhile is the call's doing, which hears of it too."""
+    before = breaker.current_state
+    scope: Scope | None = getattr(call.journal.listener, "scope", None)
+    token = scope.enter() if scope is not None else None
+    try:
+        return ask(*args, **kwargs)
+    finally:
+        if scope is not None:
+            scope.leave(token)
+        after = breaker.current_state
+        if after != before:
+            if scope is not None and after == OPEN:
+                breaker.opened_by = scope.mark()
+            call.report(BreakerMoved(breaker.name or "", before, after))

@@ -19,6 +19,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard.collector import afterwards, take
 from aiguard.errors import BoundaryError, BudgetExhaustedError, BulkheadFullError
 from aiguard.failure import Failure, FailureKind
 from aiguard.stages.metering import CALL, Amounts, Largest, at_least, counted, is_whole, limits_of
@@ -153,7 +154,10 @@ class Ledger:
         What it did not need is free again. What it spent beyond its reservation is booked now, and may overshoot:
         the next ones pay for that.
         """
-        with self._lock:
+        if not take(self._lock):
+            afterwards(partial(self.settle, reservation, amounts, now))
+            return
+        try:
             if now >= self._due:
                 self._turn(now)
             self._drop(reservation)
@@ -164,6 +168,8 @@ class Ledger:
                 if into is not None and not into.forgotten:
                     into.spent[unit] += beyond
                     self._left[unit] -= beyond
+        finally:
+            self._lock.release()
 
     def learn(self, amounts: Amounts) -> None:
         """Note what an attempt used that went to its end: by default the next ones reserve as much."""

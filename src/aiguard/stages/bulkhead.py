@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard.collector import afterwards, take
 from aiguard.errors import BoundaryError, BulkheadFullError, DeadlineExceededError
 from aiguard.failure import Failure, FailureKind
 from aiguard.priority import SHEDDABLE
@@ -137,13 +139,18 @@ class Permits:
 
     def leave(self, waiter: Waiter) -> None:
         """Step out of line; a permit that was handed over meanwhile goes to the next."""
-        with self._lock:
+        if not take(self._lock):
+            afterwards(partial(self.leave, waiter))
+            return
+        try:
             line = self._line
             if line is not None and line.remove(waiter):
                 if not line:
                     self._line = None
                 return
             handed, waiter.admitted = waiter.admitted, False
+        finally:
+            self._lock.release()
         if handed:
             self.give_back()
 
@@ -151,7 +158,9 @@ class Permits:
 
     def give_back(self) -> None:
         """Hand the permit to the next in line, or put it back; one over a limit that has fallen is gone."""
-        self._lock.acquire()  # not `with`, which takes twice as long
+        if not self._lock.acquire(False) and not take(self._lock):  # noqa: FBT003 - by position: it is quicker
+            afterwards(self.give_back)
+            return
         try:
             self.in_flight -= 1
             if self._line is None and not self._shedding:
@@ -171,7 +180,7 @@ class Permits:
                 self._took.append(took)
                 self._quickest = None
             adaptive = self.adaptive
-            if adaptive is not None:
+            if adaptive is not None and self.in_flight * 2 >= self.limit:  # else it would not move: spares a call
                 adaptive.succeeded(self.in_flight)
                 self.limit = adaptive.limit
             self.in_flight -= 1
@@ -292,6 +301,7 @@ class BulkheadStage:
     async def _wait(self, call: Call) -> None:
         """Wait for a permit, and with it for the moment in which what was reserved is spent."""
         permits = self.permits
+        began = call.clock.now()
         reservation = call.run.reservation
         if reservation is not None:
             reservation.defer(call.deadline)
@@ -301,6 +311,8 @@ class BulkheadStage:
             raise BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "bulkhead", str(full))) from None
         except Expired:
             raise self._late(call) from None
+        finally:
+            call.journal.waited += call.clock.now() - began
         now = call.clock.now()
         if now >= call.deadline:
             permits.give_back()

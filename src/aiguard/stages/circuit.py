@@ -13,8 +13,10 @@ It has no timers: what time has done is found by the next who asks or settles.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aiguard.collector import afterwards, take
 from aiguard.errors import CircuitOpenError
 from aiguard.failure import Failure, FailureKind
 from aiguard.stages.in_flight import NEVER, InFlight
@@ -43,15 +45,20 @@ class Circuit:
 
     One lock, held to update counters: not while a call runs, nor while a move is told.
 
+    Attributes:
+        opened_by: What names the call that opened it last, where that was observed.
+
     Args:
         policy: Its settings.
         clock: Where it reads time and chance.
     """
 
+    opened_by: object = None
+
     def __init__(self, policy: Breaker, clock: Clock) -> None:
         self._policy = policy
         self._clock = clock
-        self._lock = threading.RLock()  # a stream that is collected as garbage settles wherever its thread just is
+        self._counting = threading.Lock()
         self._window = _window(policy)
         self._in_flight: InFlight[TimedPermit] = InFlight(policy.slow_call)
         self._current = CLOSED
@@ -67,7 +74,7 @@ class Circuit:
     def configure(self, policy: Breaker) -> None:
         """Change its settings; its state and, unless the window itself changed, its counts stay."""
         now = self._clock.now()
-        with self._lock:
+        with self._counting:
             self._catch_up(now)
             before, self._policy = self._policy, policy
             if (policy.window_calls, policy.window) != (before.window_calls, before.window):
@@ -132,8 +139,8 @@ class Circuit:
             raise CircuitOpenError(refusal(IS_OPEN, wait))
         generation = self._generation  # first this, then the state: what a move makes of it in between is stale
         if self._current is CLOSED and now < self._in_flight.due:
-            return TimedPermit(generation, self)
-        with self._lock:
+            return TimedPermit(generation, self, self._in_flight.began)
+        with self._counting:
             permit = self._ask(now, lease)
             wait = self._until - now
         if self._moves:
@@ -145,7 +152,9 @@ class Circuit:
     def settle(self, permit: Permit, verdict: Verdict) -> None:
         """Say how the call ended that `permit` let in; a permit is settled once."""
         now = self._clock.now()
-        self._lock.acquire()  # not `with`, which takes twice as long
+        if not self._counting.acquire(False) and not take(self._counting):  # noqa: FBT003 - by position: it is quicker
+            afterwards(partial(self.settle, permit, verdict))
+            return
         try:
             if verdict is SUCCESS and (permit is self._shared or self._was_in_time(permit, now)):  # most calls end here
                 window = self._window
@@ -155,21 +164,13 @@ class Circuit:
             else:
                 self._settle(permit, verdict, now)
         finally:
-            self._lock.release()
+            self._counting.release()
         if self._moves:
             self._tell()
 
-    def began(self, permit: TimedPermit, now: float) -> None:
-        """The component begins the call: what it waited before, in a queue, is not the component's time."""
-        self._lock.acquire()  # not `with`, which takes twice as long
-        try:
-            self._in_flight.began[permit] = now
-        finally:
-            self._lock.release()
-
     def answered(self, permit: TimedPermit, now: float) -> None:
         """The first item of a stream is there: how long the rest takes is its consumer's affair too."""
-        with self._lock:
+        with self._counting:
             self._in_flight.answered(permit, now)
 
     def open(self) -> bool:
@@ -179,7 +180,7 @@ class Circuit:
         As pybreaker's, it lets a probe in after that. What must stay off until somebody says otherwise is switched
         off with `boundary.mode = "off"`, or with `mode: off` in the file.
         """
-        with self._lock:
+        with self._counting:
             self._trips = 1
             self._open(self._clock.now() + self._policy.open_for)
         self._tell()
@@ -187,19 +188,19 @@ class Circuit:
 
     def half_open(self) -> None:
         """Let probes in now, by hand."""
-        with self._lock:
+        with self._counting:
             self._move(HALF_OPEN)
         self._tell()
 
     def close(self) -> None:
         """Close and forget, by hand."""
-        with self._lock:
+        with self._counting:
             self._recover()
         self._tell()
 
     def forked(self) -> None:
         """Forget the calls of the parent process: nobody will settle them here."""
-        self._lock = threading.RLock()
+        self._counting = threading.Lock()
         self._telling = False
         self._probes.clear()
         self._in_flight.clear()
@@ -210,7 +211,7 @@ class Circuit:
         """Return a permit, if there is one."""
         self._catch_up(now)
         if self._current is CLOSED:
-            return self._shared or TimedPermit(self._generation, self)
+            return self._shared or TimedPermit(self._generation, self, self._in_flight.began)
         policy = self._policy
         refused = _UNCOUNTED if policy.metrics_only else None
         if self._current is OPEN:
@@ -224,7 +225,7 @@ class Circuit:
                 self._in_flight.end(probe)
         if len(probes) >= policy.concurrent_probes or len(probes) + self._probed >= policy.probes:
             return refused
-        probe = Probe(self._generation, self, lease, now)
+        probe = Probe(self._generation, self, self._in_flight.began, lease, now)
         probes.add(probe)
         return probe
 
@@ -343,7 +344,7 @@ class Circuit:
     def _tell(self) -> None:
         """Tell of every move so far, in order."""
         while True:
-            with self._lock:
+            with self._counting:
                 if self._telling or not self._moves:
                     return  # whoever is telling already tells the rest, so that the order holds
                 self._telling = True

@@ -16,6 +16,7 @@ from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full
 from aiguard.stages.checking import ask
 from aiguard.stages.last_good import NothingKept
+from aiguard.stages.output import whole_of
 from aiguard.stream import SURFACED, Buffered, items_of
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ class FallbackStage:
             stream = value if isinstance(value, Buffered) else Buffered(items_of(value))
             if self.judge is None:
                 return stream
-            return stream.judged(await self._judged(self.judge, step, stream.whole(), asked, until))
+            return stream.judged(await self._judged(self.judge, step, whole_of(stream), asked, until))
         return value if self.judge is None else await self._judged(self.judge, step, value, asked, until)
 
     async def _judged(self, judge: Judge[Any], step: Step, raw: Any, asked: Call, until: float) -> Any:
@@ -270,6 +271,7 @@ class FallbackStage:
         run.ended = call.clock.now()
         run.failure = failure
         run.cancelled = cancelled
+        call.journal.asked = [*(call.journal.asked or ()), run]
         if run.used is not None:
             call.journal.used_by_rungs = [*(call.journal.used_by_rungs or ()), *run.used]
         if call.observed:

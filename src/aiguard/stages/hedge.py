@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiguard.call import Proceed, Runtime
-    from aiguard.events import Event, Listener
+    from aiguard.events import Event, Listener, Scope
     from aiguard.stages.latencies import Latencies
     from aiguard.strategies import Hedge
 
@@ -189,6 +189,7 @@ class Pair:
         """Write down what has begun, in order; what still runs is being called off."""
         if self._told is not None:
             self._told.decided = True
+        self.call.journal.waited += self._journal.waited
         now = self.call.clock.now()
         winner = self.winner()
         for racer in (self._first, self._second):
@@ -214,12 +215,14 @@ class Told:
 
     Attributes:
         decided: Whether the call goes on, and may have ended.
+        scope: The call's own.
     """
 
-    __slots__ = ("_listener", "decided")
+    __slots__ = ("_listener", "decided", "scope")
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self.scope: Scope | None = getattr(listener, "scope", None)
         self.decided = False
 
     def hear(self, event: Event) -> None:

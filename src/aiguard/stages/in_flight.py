@@ -20,7 +20,7 @@ class InFlight(Generic[T]):
 
     No timer watches them: whoever comes by at `due` or later asks for those that have become slow since.
 
-    Not thread-safe: its owner holds a lock.
+    Not thread-safe: its owner holds a lock. Only to write into `began` takes none.
 
     Args:
         slow_call: Seconds from which a call is slow; `None`: none ever is.
@@ -45,15 +45,25 @@ class InFlight(Generic[T]):
 
     def next_slow(self, now: float) -> tuple[T, float] | None:
         """Return the first call that has become slow, and when that was; it is returned once."""
-        for call, began in self.began.items():  # the first alone: the others began later
-            moment = self._moment(began)
-            if moment > now:
-                self.due = moment
-                return None
-            del self.began[call]
-            return call, moment
-        self.due = now + self._slow_call  # what begins from now on
-        return None
+        first = self._first()
+        if first is None:
+            self.due = now + self._slow_call  # what begins from now on
+            return None
+        call, began = first
+        moment = self._moment(began)
+        if moment > now:
+            self.due = moment
+            return None
+        del self.began[call]
+        return call, moment
+
+    def _first(self) -> tuple[T, float] | None:
+        """Return the call that began before all others that are under way."""
+        while True:
+            try:
+                return next(iter(self.began.items()), None)
+            except RuntimeError:  # another began between these two steps
+                continue
 
     def count(self, call: T, place: int) -> None:
         """Keep where a slow call was counted."""

@@ -57,6 +57,7 @@ class InputStage:
             call.report(InputInvalid(self.judge.label, tuple(codes)))
         message = self.message(flaws)
         if self.on_breach == "warn":
+            call.journal.reported = True
             self._warn(codes, message)
             return await proceed(call)
         call.journal.any_rung = self.on_breach == "fallback"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiguard.contract.breach import Breach
+from aiguard.contract.transcript import text_of_all
 from aiguard.errors import BoundaryError, error_for
 from aiguard.events import OutputInvalid
 from aiguard.failure import Failure
@@ -33,7 +34,7 @@ class OutputStage:
         judge = self.judge
         raw = await proceed(call)
         try:
-            value = judge.judge(raw.whole() if type(raw) is Buffered else raw, call.run, checked=False)
+            value = judge.judge(whole_of(raw) if type(raw) is Buffered else raw, call.run, checked=False)
             if judge.checks:
                 await ask(judge, value, call)
             return raw.judged(value) if type(raw) is Buffered else value
@@ -47,6 +48,12 @@ class OutputStage:
         if call.observed:
             call.report(output_invalid(self.judge.name, failure, breach))
         return error_for(failure)
+
+
+def whole_of(stream: Buffered) -> Any:
+    """Return what is judged of a whole stream: of clients' own events the text. Raises `Breach` where it is none."""
+    text = text_of_all(stream.items)
+    return stream.whole() if text is None else text
 
 
 def output_invalid(contract: str, failure: Failure, breach: Breach) -> OutputInvalid:

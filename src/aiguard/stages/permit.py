@@ -46,19 +46,27 @@ class Permit:
 
 
 class TimedPermit(Permit):
-    """A permit of its own for one call, which may become slow."""
+    """
+    A permit of its own for one call, which may become slow.
 
-    __slots__ = ("_circuit",)
+    Args:
+        generation: Which of the circuit's states let it in.
+        circuit: Who that was.
+        beginnings: Where the circuit looks for when its calls have begun.
+    """
+
+    __slots__ = ("_beginnings", "_circuit")
 
     timed = True
 
-    def __init__(self, generation: int, circuit: Circuit) -> None:
+    def __init__(self, generation: int, circuit: Circuit, beginnings: dict[TimedPermit, float]) -> None:
         self.generation = generation
         self._circuit = circuit
+        self._beginnings = beginnings
 
     def began(self, now: float) -> None:
         """The component begins: from now on its time counts."""
-        self._circuit.began(self, now)
+        self._beginnings[self] = now  # one step, no lock
 
     def answered(self, now: float) -> None:
         """It gave a stream's first item: what was in time until now stays so."""
@@ -71,17 +79,21 @@ class Probe(TimedPermit):
 
     Attributes:
         lease: Seconds after which it is given up.
+        opened_by: What names the call that opened the circuit, where that was observed.
         until: When that is.
     """
 
-    __slots__ = ("lease", "until")
+    __slots__ = ("lease", "opened_by", "until")
 
     probe = True
 
-    def __init__(self, generation: int, circuit: Circuit, lease: float, now: float) -> None:
-        super().__init__(generation, circuit)
+    def __init__(
+        self, generation: int, circuit: Circuit, beginnings: dict[TimedPermit, float], lease: float, now: float
+    ) -> None:
+        super().__init__(generation, circuit, beginnings)
         self.lease = lease
         self.until = now + lease
+        self.opened_by: object = circuit.opened_by
 
     def began(self, now: float) -> None:
         """The component begins: from now on its time counts, and its lease."""

@@ -1,5 +1,5 @@
 """What a boundary tells the outside: the only code that knows OpenTelemetry."""
 
-from aiguard.telemetry.configure import configure
+from aiguard.telemetry.configure import configure, shutdown
 
-__all__ = ["configure"]
+__all__ = ["configure", "shutdown"]

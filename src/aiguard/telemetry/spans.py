@@ -10,37 +10,39 @@ No exception is ever recorded on a span, and no status description is an excepti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, trace
-from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Link, SpanKind, StatusCode
 
 from aiguard.call import logger
-from aiguard.events import (
-    BreakerMoved,
-    CheckErrored,
-    Hedging,
-    InputInvalid,
-    OutputInvalid,
-    Paused,
-    RetryBudgetExhausted,
-    Retrying,
-    RunEnded,
-    RunStarted,
-)
-from aiguard.telemetry import names
+from aiguard.events import BreakerMoved, RunEnded, RunStarted
+from aiguard.stages.permit import Probe
+from aiguard.telemetry import events, metrics, names
+from aiguard.telemetry.events import CallEvents
+from aiguard.telemetry.settings import SETTINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, SpanContext, Tracer
     from opentelemetry.util.types import AttributeValue
 
+    from aiguard.call import Journal
     from aiguard.events import Event, Run
     from aiguard.failure import Failure
+    from aiguard.stages.partition import Partition
+    from aiguard.telemetry.events import Told
 
 _tracer = trace.get_tracer(names.SCOPE)
 
 _UNKNOWN: Final = object()
+
+
+def tracer() -> Tracer:
+    """Return what starts aiguard's spans."""
+    return _tracer
 
 
 class SpanScope:
@@ -48,9 +50,9 @@ class SpanScope:
 
     __slots__ = ("_context", "span")
 
-    def __init__(self, span: Span, parent: Context) -> None:
+    def __init__(self, span: Span, within: Context) -> None:
         self.span = span
-        self._context = trace.set_span_in_context(span, parent)
+        self._context = within
 
     def enter(self) -> object:
         """Attach it to the running context."""
@@ -60,12 +62,16 @@ class SpanScope:
         """Detach it again."""
         context.detach(token)  # type: ignore[arg-type]
 
+    def mark(self) -> SpanContext:
+        """Return what names the span once it is over."""
+        return self.span.get_span_context()
+
 
 def start_attributes(boundary: str, owner: str | None, contract: str | None = None) -> dict[str, AttributeValue]:
     """Return what every span of a call starts with: a head sampler sees nothing else."""
     attributes: dict[str, AttributeValue] = {names.BOUNDARY: boundary}
     if owner is not None:
-        attributes[names.OWNER] = owner
+        attributes[names.OWNER] = owner[: names.LONGEST]
     if contract is not None:
         attributes[names.INPUT_CONTRACT] = contract
     return attributes
@@ -76,39 +82,36 @@ def is_traced() -> bool:
     return getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is not None
 
 
-def open_trace(boundary: str, attributes: dict[str, AttributeValue]) -> CallTrace | None:
-    """Start the span of a call; `None` where nothing records and nothing needs to be passed on."""
-    if not is_traced():
-        return None
-    try:
-        span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
-    except Exception as error:  # noqa: BLE001 - a sampler's or a processor's fault must not become the caller's
-        logger.warning("a span could not be started: %s", type(error).__name__)
-        return None
-    if span is INVALID_SPAN:
-        return None
-    recording = span.is_recording()
-    if not recording and not span.get_span_context().is_valid:
-        return None
-    return CallTrace(span, attributes, recording=recording)
+def open_trace(
+    boundary: str, attributes: dict[str, AttributeValue], partition: Partition | None = None
+) -> CallEvents | None:
+    """Start the span of a call; where no span can be had, only tell its events; `None` where nobody listens."""
+    if is_traced():
+        if partition is not None and partition.breaker is not None:
+            attributes = {**attributes, names.BREAKER_STATE: partition.breaker.current_state}
+        try:
+            span = _tracer.start_span(boundary, kind=SpanKind.INTERNAL, attributes=attributes)
+        except Exception as error:  # noqa: BLE001 - a sampler's or a processor's fault must not become the caller's
+            metrics.lost(names.SPANS)
+            logger.warning("a span could not be started: %s", type(error).__name__)
+        else:
+            recording = span is not INVALID_SPAN and span.is_recording()
+            if recording or span.get_span_context().is_valid:
+                return CallTrace(span, attributes, recording=recording)
+    return CallEvents(attributes) if events.is_heard() else None
 
 
-class CallTrace:
-    """
-    Listens to one call and draws its spans.
+class CallTrace(CallEvents):
+    """Listens to one call, draws its spans, and tells its events."""
 
-    Attributes:
-        context: The context that its log events and its spans belong to.
-        trace_id: The trace, as 32 hex digits; `None` where it is not recorded.
-    """
-
-    __slots__ = ("_attributes", "_recording", "_span", "context", "trace_id")
+    __slots__ = ("_recording", "_span")
 
     def __init__(self, span: Span, attributes: dict[str, AttributeValue], *, recording: bool) -> None:
+        super().__init__(attributes)
         self._span = span
-        self._attributes = attributes
         self._recording = recording
-        self.context = trace.set_span_in_context(span)
+        self.context = within = trace.set_span_in_context(span)
+        self.scope = SpanScope(span, within)
         self.trace_id = format(span.get_span_context().trace_id, "032x") if recording else None
 
     def hear(self, event: Event) -> None:
@@ -117,92 +120,56 @@ class CallTrace:
             self._start(event.run)
         elif isinstance(event, RunEnded):
             self._end_run(event.run)
-        elif self._recording:
-            self._note(event)
-
-    def _note(self, event: Event) -> None:
-        """Write `event` down on the call's span."""
-        if isinstance(event, Retrying):
-            self._span.add_event(
-                names.RETRY_EVENT,
-                {
-                    names.ATTEMPT_NUMBER: event.number,
-                    names.ATTEMPT_KIND: event.reason,
-                    names.RETRY_DELAY: event.delay,
-                    names.ERROR_TYPE: event.failure.kind.value,
-                },
-            )
-        elif isinstance(event, RetryBudgetExhausted):
-            self._span.add_event(names.RETRY_BUDGET_EVENT, {names.ATTEMPT_KIND: event.reason})
-        elif isinstance(event, Hedging):
-            self._span.add_event(
-                names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: event.number, names.HEDGE_DELAY: event.after}
-            )
-        elif isinstance(event, Paused):
-            self._span.add_event(
-                names.COOLDOWN_EVENT,
-                {names.COOLDOWN_SECONDS: event.seconds, names.ERROR_TYPE: event.kind.value},
-            )
-        elif isinstance(event, InputInvalid):
-            self._span.add_event(
-                names.INPUT_EVENT, {names.INPUT_CONTRACT: event.contract, names.INPUT_CODES: event.codes}
-            )
-        elif isinstance(event, OutputInvalid):
-            said = {names.CONTRACT: event.contract, names.ERROR_TYPE: event.failure.kind.value}
-            self._span.add_event(names.INVALID_EVENT, said | _check(event))
-        elif isinstance(event, CheckErrored):
-            self._span.add_event(names.CHECK_EVENT, {names.CONTRACT: event.contract} | _check(event))
         elif isinstance(event, BreakerMoved):
-            self._span.add_event(names.BREAKER_EVENT, {names.BREAKER_STATE: event.after})
+            self._mirror(events.moved(event))  # the breaker tells of it by itself
+        else:
+            super().hear(event)
+
+    def tell(self, told: Told) -> None:
+        """Emit it, and write it down on the call's span."""
+        super().tell(told)
+        self._mirror(told)
 
     def end(
-        self,
-        outcome: str,
-        attempts: int,
-        failure: Failure | None,
-        contract: str | None,
-        *,
-        rung: str | None = None,
-        age: float | None = None,
-        repaired: str | None = None,
+        self, outcome: str, journal: Journal, failure: Failure | None, contract: str | None, repaired: str | None
     ) -> None:
         """End the call's span. Handled failures leave its status unset, as the semantic conventions ask."""
         span = self._span
-        if self._recording:
-            attributes: dict[str, AttributeValue] = {names.OUTCOME: outcome, names.ATTEMPT_COUNT: attempts}
-            if contract is not None:
-                attributes[names.CONTRACT] = contract
-            if repaired is not None:
-                attributes[names.REPAIRED] = repaired
-            if failure is not None and outcome == names.FALLBACK:
-                attributes[names.DEGRADED] = True
-                attributes[names.DEGRADED_REASON] = failure.kind.value
-                attributes[names.FALLBACK_NAME] = rung or ""
-                if age is not None:
-                    attributes[names.FALLBACK_AGE] = age
-            elif failure is not None:
-                attributes[names.ERROR_TYPE] = failure.kind.value
-                attributes[names.STAGE] = failure.stage
-                span.set_status(StatusCode.ERROR, failure.kind.value)
-            span.set_attributes(attributes)
         try:
+            super().end(outcome, journal, failure, contract, repaired)
+            if self._recording:
+                span.set_attributes(_ended(outcome, journal, failure, contract, repaired))
+                if failure is not None and outcome != names.FALLBACK:
+                    span.set_status(StatusCode.ERROR, failure.kind.value)
             span.end()
         except Exception as error:  # noqa: BLE001 - a processor's fault must not become the caller's
+            metrics.lost(names.SPANS)
             logger.warning("a span could not be ended: %s", type(error).__name__)
 
+    def _mirror(self, told: Told) -> None:
+        if self._recording and SETTINGS.span_events == "mirror":
+            self._span.add_event(told.name, told.attributes)
+
     def _start(self, run: Run) -> None:
-        boundary = str(self._attributes[names.BOUNDARY])
+        boundary = str(self._whose[names.BOUNDARY])
         if run.rung is None:
             name = f"{names.ATTEMPT_SPAN} {boundary}"
-            attributes: dict[str, AttributeValue] = {
-                names.BOUNDARY: boundary,
-                names.ATTEMPT_NUMBER: run.number,
-                names.ATTEMPT_KIND: run.reason,
-            }
+            attributes = {**self._whose, names.ATTEMPT_NUMBER: run.number, names.ATTEMPT_KIND: run.reason}
         else:
             name = f"{names.FALLBACK_SPAN} {run.rung}"
-            attributes = {names.BOUNDARY: boundary, names.FALLBACK_NAME: run.rung}
-        run.scope = SpanScope(_tracer.start_span(name, self.context, SpanKind.INTERNAL, attributes), self.context)
+            attributes = {**self._whose, names.FALLBACK_NAME: run.rung}
+        within = self.context
+        span = _tracer.start_span(name, within, SpanKind.INTERNAL, attributes, self._links(run))
+        run.scope = SpanScope(span, trace.set_span_in_context(span, within))
+
+    def _links(self, run: Run) -> Sequence[Link] | None:
+        """Return what a probe of a breaker is about: the call that opened it, where that is another trace."""
+        if not isinstance(run.timed, Probe):
+            return None
+        opened: Any = run.timed.opened_by
+        if opened is None or opened.trace_id == self._span.get_span_context().trace_id:
+            return None
+        return (Link(opened),)
 
     def _end_run(self, run: Run) -> None:
         if not isinstance(run.scope, SpanScope):
@@ -219,7 +186,29 @@ class CallTrace:
         span.end()
 
 
-def _check(event: OutputInvalid | CheckErrored) -> dict[str, str]:
-    """Return which check it was, and the code that it gave."""
-    said = {names.CHECK_NAME: event.check, names.CHECK_CODE: event.code}
-    return {name: word for name, word in said.items() if word}
+def _ended(
+    outcome: str, journal: Journal, failure: Failure | None, contract: str | None, repaired: str | None
+) -> dict[str, AttributeValue]:
+    """Return what a call's span ends with."""
+    attributes: dict[str, AttributeValue] = {names.OUTCOME: outcome, names.ATTEMPT_COUNT: len(journal.runs)}
+    if contract is not None:
+        attributes[names.CONTRACT] = contract
+    if repaired is not None:
+        attributes[names.REPAIRED] = repaired
+    if journal.waited:
+        attributes[names.BULKHEAD_WAIT] = journal.waited
+    times = journal.items
+    if times is not None and times.first is not None:
+        attributes[names.STREAM_ITEMS] = journal.delivered
+        attributes[names.STREAM_FIRST_ITEM] = times.first
+        attributes[names.STREAM_MAX_GAP] = times.longest
+    if failure is not None and outcome == names.FALLBACK:
+        attributes[names.DEGRADED] = True
+        attributes[names.DEGRADED_REASON] = failure.kind.value
+        attributes[names.FALLBACK_NAME] = journal.rung or ""
+        if journal.age is not None:
+            attributes[names.FALLBACK_AGE] = journal.age
+    elif failure is not None:
+        attributes[names.ERROR_TYPE] = failure.kind.value
+        attributes[names.STAGE] = failure.stage
+    return attributes

@@ -90,12 +90,10 @@ class Chat(_OpenAI):
             "refusal": _REFUSAL if refused else None,
         }
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
-        said = tokens(answer.text)
-        usage = {"prompt_tokens": 8, "completion_tokens": said, "total_tokens": 8 + said}
-        return self._envelope(asked, "chat.completion") | {"choices": [choice], "usage": usage}
+        return self._envelope(asked, "chat.completion") | {"choices": [choice], "usage": self._usage(answer)}
 
     def events(self, asked: Asked, answer: Answer) -> Events:
-        """Return chunks, and `[DONE]`."""
+        """Return chunks, one of what was used where `stream_options` asks for it, and `[DONE]`."""
         role = self._chunk(asked, {"role": "assistant", "content": ""})
         if answer.ending == "refusal":
             text = [self._chunk(asked, {"refusal": _REFUSAL})]
@@ -104,6 +102,9 @@ class Chat(_OpenAI):
         else:
             text = [self._chunk(asked, {"content": piece}) for piece in answer.pieces]
         closing = [self._chunk(asked, {}, _finish(answer)), b"data: [DONE]\n\n"]
+        if _wants_usage(asked):
+            last = self._envelope(asked, "chat.completion.chunk") | {"choices": [], "usage": self._usage(answer)}
+            closing.insert(1, event(last))
         return Events([role], text, closing, self._chunk(asked, {"role": "assistant"}))
 
     def error_event(self, asked: Asked) -> bytes:  # noqa: ARG002 - the same for every model
@@ -112,7 +113,13 @@ class Chat(_OpenAI):
 
     def _chunk(self, asked: Asked, delta: Any, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return event(self._envelope(asked, "chat.completion.chunk") | {"choices": [choice]})
+        chunk = self._envelope(asked, "chat.completion.chunk") | {"choices": [choice]}
+        return event(chunk | {"usage": None} if _wants_usage(asked) else chunk)
+
+    @staticmethod
+    def _usage(answer: Answer) -> dict[str, int]:
+        said = tokens(answer.text)
+        return {"prompt_tokens": 8, "completion_tokens": said, "total_tokens": 8 + said}
 
     @staticmethod
     def _envelope(asked: Asked, kind: str) -> dict[str, Any]:
@@ -132,7 +139,7 @@ class Responses(_OpenAI):
             "incomplete_details": {"reason": reason} if reason else None,
             "usage": {
                 "input_tokens": 8,
-                "input_tokens_details": {"cached_tokens": 0},
+                "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
                 "output_tokens": said,
                 "output_tokens_details": {"reasoning_tokens": 0},
                 "total_tokens": 8 + said,
@@ -249,6 +256,11 @@ class Embeddings(_OpenAI):
     @staticmethod
     def _vector(index: int, length: int) -> list[float]:
         return [((index + place) % 16 + 1) / 16 for place in range(length)]
+
+
+def _wants_usage(asked: Asked) -> bool:
+    options = asked.body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _finish(answer: Answer) -> str:

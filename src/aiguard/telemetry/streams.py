@@ -1,0 +1,70 @@
+"""How long the consumer of a stream waited for its items: kept in two numbers, told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiguard.contract.elements import NOT_YET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiguard import call
+    from aiguard.contract.elements import ElementReader
+
+
+class ItemTimes:
+    """
+    The waits of one stream. Only made where somebody listens: other streams pay nothing for an item.
+
+    Attributes:
+        first: Seconds from the call's beginning to its first item; `None` before there is one.
+        longest: Seconds of the longest wait for an item, the first included; the consumer's own time is not waiting.
+    """
+
+    __slots__ = ("_begun", "_now", "first", "longest")
+
+    def __init__(self, now: Callable[[], float], begun: float) -> None:
+        self._now = now
+        self._begun = begun
+        self.first: float | None = None
+        self.longest = 0.0
+
+    def note(self, asked: float | None) -> None:
+        """Note that an item leaves which was asked for at `asked`."""
+        now = self._now()
+        if self.first is None:
+            self.longest = self.first = now - self._begun
+        elif asked is not None and now - asked > self.longest:
+            self.longest = now - asked
+
+
+class TimedReader:
+    """
+    A reader of elements that notes when each leaves.
+
+    Args:
+        reader: What reads them.
+        times: Where it is noted.
+        now: The clock.
+    """
+
+    __slots__ = ("_asked", "_now", "_reader", "_times", "end", "feed")
+
+    def __init__(self, reader: ElementReader, times: call.ItemTimes, now: Callable[[], float]) -> None:
+        self._reader = reader
+        self._times = times
+        self._now = now
+        self._asked: float | None = None
+        self.feed = reader.feed
+        self.end = reader.end
+
+    def next(self) -> Any:
+        """Return the next element, if its text is whole."""
+        if self._asked is None:
+            self._asked = self._now()
+        element = self._reader.next()
+        if element is not NOT_YET:
+            self._times.note(self._asked)
+            self._asked = None
+        return element
