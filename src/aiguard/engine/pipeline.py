@@ -43,6 +43,7 @@ from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
 from aiguard.telemetry import names
 from aiguard.telemetry.events import CallEvents
+from aiguard.telemetry.metrics import is_counted
 from aiguard.telemetry.spans import open_trace
 from aiguard.usage import report_usage, total_of
 
@@ -208,9 +209,11 @@ class Pipeline:
     def answered(self, call: Call) -> None:
         """End a call whose value left the boundary."""
         journal = call.journal
-        self._pass_on(journal)
+        if current.get() is not None:
+            self._pass_on(journal)
         if journal.rung is None:
-            self.state.metrics.succeeded(call)
+            if is_counted():
+                self.state.metrics.succeeded(call)
             outcome = names.SUCCESS
         else:
             outcome = names.FALLBACK

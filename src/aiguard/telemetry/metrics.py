@@ -177,9 +177,8 @@ class BoundaryMetrics:
         _instruments.live.add(self)
 
     def succeeded(self, call: Call) -> None:
-        """Record a call that the component answered."""
-        if is_counted():
-            self._record(call, names.SUCCESS, None)
+        """Record a call that the component answered; for those whom `is_counted` sends."""
+        self._record(call, names.SUCCESS, None)
 
     def ended(self, outcome: str, call: Call, failure: Failure | None) -> None:
         """Record a call that ended in any other way."""

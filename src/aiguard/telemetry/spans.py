@@ -86,7 +86,7 @@ def open_trace(
     boundary: str, attributes: dict[str, AttributeValue], partition: Partition | None = None
 ) -> CallEvents | None:
     """Start the span of a call; where no span can be had, only tell its events; `None` where nobody listens."""
-    if is_traced():
+    if getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is not None:  # as `is_traced`: every call comes by here
         if partition is not None and partition.breaker is not None:
             attributes = {**attributes, names.BREAKER_STATE: partition.breaker.current_state}
         try:
