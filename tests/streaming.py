@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from aiguard import collector, guard, remaining
 from aiguard.testing.virtual import _VirtualLoop
 from tests.shapes import Hang, Takes
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,10 +28,7 @@ KINDS = ("inline", "thread", "async")
 def collect_garbage() -> None:
     """Run the collector, and wait for what has to be done after it by another thread."""
     gc.collect()
-    until = time.monotonic() + 20.0
-    while collector._due or collector._idle.locked():
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    until(lambda: not collector._due and not collector._idle.locked())
 
 
 class Streams:

@@ -6,25 +6,18 @@ import gc
 import logging
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiguard import BoundaryError, Budget, Bulkhead, collector, guard
+from aiguard import BoundaryError, Breaker, Budget, Bulkhead, collector, guard
+from aiguard.stages.circuit import Circuit
+from aiguard.stages.permit import Verdict
+from aiguard.testing import VirtualClock
+from tests.waiting import WAIT, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-WAIT = 20.0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -148,6 +141,32 @@ def test_a_lock_is_never_waited_for_where_the_collector_interrupted_its_holder()
     lock.release()
 
 
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.usefixtures("frozen")
+def test_a_breaker_that_opens_in_a_run_of_the_collector_tells_it_from_another_thread(*, held: bool) -> None:
+    """Who is told has locks of its own; where the breaker's own is held, the call counts a moment later too."""
+    collector.watch()
+    told: list[int] = []
+
+    class Telling(Circuit):
+        def _moved(self, before: str, after: str) -> None:
+            assert (before, after) == ("closed", "open")
+            told.append(threading.get_ident())
+
+    circuit = Telling(Breaker(minimum_calls=1), VirtualClock())
+    permit = circuit.acquire(1.0)
+    if held:
+        with circuit._counting:
+            collecting(lambda: circuit.settle(permit, Verdict.FAILURE))
+            assert circuit.is_closed
+    else:
+        collecting(lambda: circuit.settle(permit, Verdict.FAILURE))
+        assert not circuit.is_closed
+    until(lambda: bool(told))
+    assert told != [threading.get_ident()]
+    assert not circuit.is_closed
+
+
 def test_what_is_due_is_done_in_order_by_another_thread(caplog: pytest.LogCaptureFixture) -> None:
     """What raises is told of, and what comes after it is done all the same."""
     done: list[Any] = []
@@ -187,7 +206,7 @@ def test_a_forked_process_does_what_its_parent_had_not_done_yet() -> None:
     collector.afterwards(lambda: os.write(write, b"child") if os.getpid() != mine else None)
     pid = os.fork()
     if pid == 0:
-        time.sleep(WAIT)
+        go_on.wait(WAIT)
         os._exit(1)
     try:
         assert os.read(read, 5) == b"child"

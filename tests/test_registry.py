@@ -9,7 +9,8 @@ import pytest
 
 import aiguard
 from aiguard import Boundary, PolicyError, guard
-from aiguard.registry import Place, Registry
+from aiguard.place import Place
+from aiguard.registry import Registry
 from aiguard.testing import fresh_registry
 
 if TYPE_CHECKING:
@@ -158,14 +159,6 @@ def test_a_fresh_registry_ends_with_its_block() -> None:
         Boundary("outside", deadline=1.0)
         Boundary("inside", deadline=1.0)
     assert [one.name for one in aiguard.boundaries()] == ["outside"]
-
-
-def test_a_place_reads_well() -> None:
-    """Where something was declared is shown as a reader looks for it."""
-    place = Place("service", "triage", object(), 12)
-    assert str(place) == "service:12 (triage)"
-    assert not place.local
-    assert Place("service", "make.<locals>.triage", object(), 12).local
 
 
 def test_a_registry_answers_for_what_it_holds() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import sys
-from types import CodeType, FrameType
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, ParamSpec, TypeVar, Unpack, overload
 
 from aiguard import collector
@@ -25,9 +24,10 @@ from aiguard.guarded import (
     GuardedGeneratorFunction,
 )
 from aiguard.overrides import IN_FORCE
+from aiguard.place import Place, place_of
 from aiguard.policy import Settings, check_name, policy_of
 from aiguard.problem import Problem, nearest, shown
-from aiguard.registry import Place, Registry
+from aiguard.registry import Registry
 from aiguard.rung import BoundaryRung, Rung
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Boundary:
     __slots__ = ("_code", "_component", "_pipelines", "_revision", "name")
 
     def __init__(self, name: str, *, output: Any = None, **settings: Unpack[Settings]) -> None:
-        place = _place_of(sys._getframe(1))  # noqa: SLF001 - who declares it decides whether it may replace
+        place = place_of(sys._getframe(1))  # noqa: SLF001 - who declares it decides whether it may replace
         with IN_FORCE.lock:
             self._declare(name, settings | _given(output))
             _register(self, place)
@@ -335,23 +335,6 @@ def _register(boundary: Boundary, place: Place) -> None:
         )
         raise PolicyError(Problem(reason, boundary.name))
     boundary._state.metrics.announce()  # noqa: SLF001 - same file
-
-
-def _place_of(frame: FrameType) -> Place:
-    line = frame.f_lineno
-    while _is_part(frame.f_code) and frame.f_back is not None:
-        frame = frame.f_back
-    code = frame.f_code
-    qualname = code.co_qualname if code.co_name == "<module>" else f"{code.co_qualname}.<locals>"
-    return Place(frame.f_globals.get("__name__", "?"), qualname, code, line)
-
-
-def _is_part(code: CodeType) -> bool:
-    """Whether this is a class body or a comprehension: run once, as a part of what is around it."""
-    return code.co_name in _COMPREHENSIONS or not (code.co_flags & inspect.CO_OPTIMIZED or code.co_name == "<module>")
-
-
-_COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 def _after_fork() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from aiguard.place import Place
 
 
 class Named(Protocol):
@@ -14,38 +16,6 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Where a boundary was declared.
-
-    Attributes:
-        module: The module's name.
-        qualname: The function's qualified name, or `"<module>"` for a boundary without one.
-        run: What tells one execution of the module from the next: its code object.
-        line: The line of the declaration.
-    """
-
-    module: str
-    qualname: str
-    run: object
-    line: int
-
-    @property
-    def local(self) -> bool:
-        """Whether it was declared inside a function, and so perhaps at every call of it."""
-        return "<locals>" in self.qualname
-
-    def replaces(self, other: Place) -> bool:
-        """Whether this is the same declaration, run again: a reload, or a notebook cell."""
-        if self.local or (self.module, self.qualname) != (other.module, other.qualname):
-            return False
-        return self.qualname != "<module>" or self.run is not other.run
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} ({self.qualname})"
 
 
 class Registry(Generic[T]):

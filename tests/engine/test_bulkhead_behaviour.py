@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import time
 from collections.abc import Callable
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from aiguard import Boundary, Bulkhead, BulkheadFullError, DeadlineExceededError, FailureKind, guard
 from aiguard.testing import fresh_registry, virtual_time
 from tests.shapes import Background, Hang, Harness, Held, HttpError, Takes
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from aiguard.testing import VirtualClock
@@ -34,14 +34,6 @@ def whole(shape: str) -> dict[str, Any]:
 def permits_of(guarded: Any) -> Any:
     """Return the bulkhead of a guarded function or a harness."""
     return guarded.boundary.bulkhead
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait, in real time, for what another thread is about to do."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.001)
 
 
 # --- a queue that knows deadlines

@@ -18,14 +18,12 @@ from aiguard.clock import SYSTEM
 from aiguard.isolation import thread as module
 from aiguard.isolation.thread import DEFAULT_LIMIT, Job, Workers
 from aiguard.signals import Full
+from tests.waiting import WAIT, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aiguard.events import Scope
-
-WAIT = 10.0
-"""Real seconds after which a test gives up; none of them waits for that long."""
 
 colour: ContextVar[str] = ContextVar("colour", default="none")
 
@@ -57,14 +55,6 @@ class Told:
     def wait(self) -> None:
         """Wait to be told."""
         assert self.event.wait(WAIT)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.0005)
 
 
 def done(workers: Workers, fn: Callable[[], Any]) -> Any:

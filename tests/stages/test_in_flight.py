@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiguard.stages.in_flight import NEVER, InFlight
 from aiguard.stages.window import FORGOTTEN
 
@@ -91,3 +93,23 @@ def test_cleared_it_holds_nothing() -> None:
     calls.count(found(calls, 12.0)[0][0], 3)
     calls.clear()
     assert (calls.end("a"), found(calls, 99.0)) == (None, [])
+
+
+def test_a_call_that_begins_while_somebody_looks_is_no_fault() -> None:
+    """Beginnings are written without the lock: whoever was interrupted by one looks again."""
+
+    class Interrupted(dict[str, float]):
+        times = 0
+
+        def items(self) -> Any:
+            self.times += 1
+            if self.times == 1:
+                looked = iter(super().items())
+                self["b"] = 11.0
+                return looked
+            return super().items()
+
+    calls = begun(2.0, a=10.0)
+    calls.began = Interrupted(calls.began)
+    assert found(calls, 12.5) == [("a", 12.0)]
+    assert found(calls, 13.0) == [("b", 13.0)]

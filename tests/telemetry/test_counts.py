@@ -24,9 +24,9 @@ from aiguard import (
     guard,
     report_usage,
 )
-from aiguard.telemetry import caps, metrics, names
+from aiguard.telemetry import caps, counts, metrics, names
 from aiguard.testing import fresh_registry
-from tests.shapes import Background, Held, Items, Takes
+from tests.shapes import SHAPES, Background, Held, Items, Takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,7 +245,7 @@ def test_ten_thousand_names_stay_under_the_cap(clock: VirtualClock, recorded: Re
             kept.append(boundary)
         for name, metric in recorded.metrics.items():
             points = metric.data.data_points
-            assert len(points) <= caps.SERIES + 10, name
+            assert len(points) <= counts.SERIES + 10, name
             assert not any("otel.metric.overflow" in point.attributes for point in points), name
     calls = {found[names.BOUNDARY]: count for found, count, _ in recorded.points[names.CALL_DURATION]}
     assert len(calls) == caps.BOUNDARIES + 1
@@ -267,26 +267,26 @@ def test_what_does_not_look_like_a_name_is_none(name: str) -> None:
 
 def test_a_counter_has_no_more_series_than_the_cap() -> None:
     """Whatever is counted: further ones are one series with the same attributes, each of them folded."""
-    counts = caps.Counts("a", "b")
-    for number in range(caps.SERIES + 100):
-        counts.add(str(number), None)
-    found = {str(one.attributes): one.value for one in counts.observe()}
-    assert len(found) == caps.SERIES + 1
+    counter = counts.Counts("a", "b")
+    for number in range(counts.SERIES + 100):
+        counter.add(str(number), None)
+    found = {str(one.attributes): one.value for one in counter.observe()}
+    assert len(found) == counts.SERIES + 1
     assert found[str({"a": names.OTHER})] == 100
-    caps._COUNTS.remove(counts)
+    counts._COUNTS.remove(counter)
 
 
 def test_a_forked_process_counts_anew() -> None:
     """And is not held up by a lock that nobody is left to release."""
-    counts = caps.Counts("a")
-    counts.add("x")
-    counts._lock.acquire()
+    counter = counts.Counts("a")
+    counter.add("x")
+    counter._lock.acquire()
     child = os.fork()
     if child == 0:
-        counts.add("y")
-        os._exit([one.value for one in counts.observe()] != [1])
+        counter.add("y")
+        os._exit([one.value for one in counter.observe()] != [1])
     assert os.waitpid(child, 0)[1] == 0
-    caps._COUNTS.remove(counts)
+    counts._COUNTS.remove(counter)
 
 
 def test_without_an_sdk_nothing_is_counted(scenario: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,11 +301,12 @@ def test_without_an_sdk_nothing_is_counted(scenario: Callable[..., Harness], mon
 
 # --- streams
 
+STREAMS = [shape for shape in SHAPES if shape.endswith("generator")]
 
-def test_the_waits_of_a_stream_are_measured(scenario: Callable[..., Harness], shape: str, recorded: Recorded) -> None:
+
+@pytest.mark.parametrize("shape", STREAMS)
+def test_the_waits_of_a_stream_are_measured(scenario: Callable[..., Harness], recorded: Recorded) -> None:
     """To the first item, and the longest; on the call's span too, with how many items left."""
-    if not shape.endswith("generator"):
-        return
     harness = scenario(Items(Takes(2.0, 1), Takes(0.5, 2), Takes(3.0, 3), 4))
     assert harness() == [1, 2, 3, 4]
     said = dict(recorded.named("aiguard.call scenario").attributes or {})
@@ -347,12 +348,9 @@ def test_the_waits_for_elements_are_those_of_whole_elements(clock: VirtualClock,
     assert (said[names.STREAM_ITEMS], said[names.STREAM_FIRST_ITEM], said[names.STREAM_MAX_GAP]) == (2, 3.0, 3.0)
 
 
-def test_a_stream_without_an_item_has_no_waits(
-    scenario: Callable[..., Harness], shape: str, recorded: Recorded
-) -> None:
+@pytest.mark.parametrize("shape", STREAMS)
+def test_a_stream_without_an_item_has_no_waits(scenario: Callable[..., Harness], recorded: Recorded) -> None:
     """What broke before its first item took time, but to none."""
-    if not shape.endswith("generator"):
-        return
     scenario(ConnectionError()).fails()
     assert names.STREAM_FIRST_ITEM not in dict(recorded.named("aiguard.call scenario").attributes or {})
     assert names.STREAM_FIRST_ITEM not in recorded.points

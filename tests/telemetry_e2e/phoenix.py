@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from examples.ticket_triage.model_process import free_port
 from tests.telemetry_e2e.http import HOST, get, get_json, post_json
 from tests.telemetry_e2e.processes import Process
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 PAGE: Final = 1000
 COUNT: Final = """
@@ -25,7 +22,7 @@ query ($id: ID!, $condition: String!) {
 Span = dict[str, Any]
 
 
-class Phoenix:
+class Phoenix(Process):
     """
     A Phoenix with an empty database, as a context manager.
 
@@ -51,16 +48,7 @@ class Phoenix:
         }
         command = (str(Path(sys.executable).with_name("phoenix")), "serve")
         ready = partial(get, f"{self.url}/healthz")
-        self._process = Process("phoenix", command, folder, environment=environment, ready=ready, within=120.0)
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.end()
+        super().__init__("phoenix", command, folder, environment=environment, ready=ready, within=120.0)
 
     @property
     def project_id(self) -> str:

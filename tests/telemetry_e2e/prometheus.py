@@ -7,7 +7,7 @@ import shutil
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from examples.ticket_triage.model_process import free_port
 from tests.telemetry_e2e.http import HOST, get, get_json
@@ -15,7 +15,6 @@ from tests.telemetry_e2e.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 RULES: Final = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "rules.yml"
 INSTALLED: Final = shutil.which("prometheus") is not None and shutil.which("promtool") is not None
@@ -23,7 +22,7 @@ INSTALLED: Final = shutil.which("prometheus") is not None and shutil.which("prom
 Series = tuple[dict[str, str], float]
 
 
-class Prometheus:
+class Prometheus(Process):
     """
     A Prometheus that scrapes and evaluates every second, as a context manager.
 
@@ -45,16 +44,7 @@ class Prometheus:
         (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")  # YAML has JSON in it
         command = ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
         command += [f"--web.listen-address={HOST}:{port}", "--web.page-title=Prometheus"]
-        self._process = Process("prometheus", command, folder, ready=partial(get, f"{self.url}/-/ready"))
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.end()
+        super().__init__("prometheus", command, folder, ready=partial(get, f"{self.url}/-/ready"))
 
     def ask(self, expr: str) -> list[Series]:
         """Return the labels and the value of every series that a query finds now."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 from examples.ticket_triage.model_process import free_port
 from tests.telemetry_e2e.http import HOST, post
 from tests.telemetry_e2e.processes import NotReadyError, Process
 
-if TYPE_CHECKING:
-    from types import TracebackType
 
-
-class Rotel:
+class Rotel(Process):
     """
     A relay, as a context manager.
 
@@ -36,18 +32,4 @@ class Rotel:
         command += ["--debug-log", "logs", "--debug-log-verbosity", "detailed"]
         environment = {"ROTEL_EXPORTER_KEPT_ENDPOINT": traces, "ROTEL_EXPORTER_KEPT_PROTOCOL": "http"}
         ready = partial(post, f"{self.endpoint}/v1/logs", b"", "application/x-protobuf")
-        self._process = Process("rotel", command, folder, environment=environment, ready=ready)
-
-    def __enter__(self) -> Self:
-        self._process.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.end()
-
-    @property
-    def said(self) -> str:
-        """What it has printed so far: the log events."""
-        return self._process.said
+        super().__init__("rotel", command, folder, environment=environment, ready=ready)

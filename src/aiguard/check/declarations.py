@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiguard.boundary import Boundary
-    from aiguard.registry import Place
+    from aiguard.place import Place
 
 
 def declarations() -> dict[str, tuple[Boundary, Declared]]:

@@ -180,7 +180,7 @@ class Permits:
                 self._took.append(took)
                 self._quickest = None
             adaptive = self.adaptive
-            if adaptive is not None and self.in_flight * 2 >= self.limit:  # else it would not move: spares a call
+            if adaptive is not None and self.in_flight * 2 >= self.limit:  # else it says no: this spares the call
                 adaptive.succeeded(self.in_flight)
                 self.limit = adaptive.limit
             self.in_flight -= 1

@@ -16,7 +16,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aiguard.collector import afterwards, take
+from aiguard.collector import afterwards, interrupts, take
 from aiguard.errors import CircuitOpenError
 from aiguard.failure import Failure, FailureKind
 from aiguard.stages.in_flight import NEVER, InFlight
@@ -343,6 +343,9 @@ class Circuit:
 
     def _tell(self) -> None:
         """Tell of every move so far, in order."""
+        if interrupts():  # who is told has locks too
+            afterwards(self._tell)
+            return
         while True:
             with self._counting:
                 if self._telling or not self._moves:

@@ -128,8 +128,7 @@ class _Lowered(logging.Filter):
             if reason is not None:
                 reasons.append(reason)
                 break
-        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+        return _lowered(record)
 
 
 _LOWERED: Final = _Lowered()
@@ -144,15 +143,22 @@ class _First(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record is still to be logged."""
+        if record.levelno < logging.WARNING or record.exc_info:
+            return True
         said = (str(record.msg), str(record.args))
-        if record.levelno < logging.WARNING or record.exc_info or said not in self._said:
+        if said not in self._said:
             self._said.add(said)
             return True
-        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+        return _lowered(record)
 
 
 _FIRST: Final = _First()
+
+
+def _lowered(record: logging.LogRecord) -> bool:
+    """Lower a record to DEBUG; return whether it is still to be logged then."""
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 def _reason(said: object) -> str | None:

@@ -197,7 +197,9 @@ class Request:
         report_usage(usage)
 
     def chunk(self) -> None:
-        """Note that the first chunk of a stream is there."""
+        """Note that a chunk of a stream is there: of the first, how long it took."""
+        if self._seen:
+            return
         self._seen = True
         if self._span.is_recording():
             self._span.set_attribute(names.GEN_AI_FIRST_CHUNK, SYSTEM.now() - self._begun)
@@ -276,8 +278,7 @@ class _Chunks(_Drawn):
         except BaseException as error:
             self._ended(error)
             raise
-        if not self._request._seen:  # noqa: SLF001 - same file
-            self._request.chunk()
+        self._request.chunk()
         return chunk
 
     def close(self) -> None:
@@ -296,8 +297,7 @@ class _AsyncChunks(_Drawn):
         except BaseException as error:
             self._ended(error)
             raise
-        if not self._request._seen:  # noqa: SLF001 - same file
-            self._request.chunk()
+        self._request.chunk()
         return chunk
 
     async def aclose(self) -> None:

@@ -16,7 +16,8 @@ from aiguard.contract.rates import OF_CONTRACTS
 from aiguard.failure import FailureKind
 from aiguard.stages.pricing import BILLIONTHS
 from aiguard.telemetry import names
-from aiguard.telemetry.caps import MODELS, Cap, Counts
+from aiguard.telemetry.caps import MODELS, Cap
+from aiguard.telemetry.counts import Counts
 from aiguard.telemetry.gauges import Live
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Instruments:
         moves: How often breakers changed their state.
         tokens: What was used.
         cost: What that cost.
-        dropped: What could not be handed to OpenTelemetry.
+        dropped: What OpenTelemetry raised at, or a backend did not take.
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -79,7 +80,7 @@ class Instruments:
             (count, names.BREAKER_TRANSITIONS, self.moves.observe, "{transition}", "Changes of breakers' states."),
             (count, names.USAGE_TOKENS, self.tokens.observe, "{token}", "Tokens that components reported."),
             (count, names.USAGE_COST, self.cost.observe, "{USD}", "What the tokens cost, by the prices given."),
-            (count, names.DROPPED, self.dropped.observe, "{item}", "What could not be handed to OpenTelemetry."),
+            (count, names.DROPPED, self.dropped.observe, "{item}", "What was raised at, or not taken."),
             (gauge, names.BREAKER_STATES, live.breakers, "{breaker}", "Breakers in each state."),
             (level, names.BULKHEAD_IN_FLIGHT, live.in_flight, "{call}", "Permits of bulkheads that are taken."),
             (level, names.BULKHEAD_LIMIT, live.limit, "{call}", "Permits that bulkheads have."),
@@ -233,8 +234,8 @@ class BoundaryMetrics:
         runs, wasted = journal.runs, outcome in {names.ERROR, names.REJECTED}
         for index, run in enumerate(runs):
             if run.used is not None:
-                lost = wasted or run.failure is not None or run.cancelled
-                self._use(instruments, run.used, run.inherited or (), names.WASTED if lost else names.USED)
+                in_vain = wasted or run.failure is not None or run.cancelled
+                self._use(instruments, run.used, run.inherited or (), names.WASTED if in_vain else names.USED)
             broken = run.failure
             if broken is not None and broken.stage == "output" and broken.kind in OF_CONTRACTS:
                 again = index + 1 < len(runs) and runs[index + 1].reason == "reask"
