@@ -238,13 +238,15 @@ class ItemTimes(Protocol):
     Attributes:
         first: Seconds from the call's beginning to its first item; `None` before there is one.
         longest: Seconds of the longest wait for an item.
+        items: What has left so far, where content is captured; else `None`.
     """
 
     first: float | None
     longest: float
+    items: list[Any] | None
 
-    def note(self, asked: float | None) -> None:
-        """Note that an item leaves which was asked for at `asked`."""
+    def note(self, asked: float | None, item: Any) -> None:
+        """Note that `item` leaves, which was asked for at `asked`."""
 
 
 class Proceed(Protocol):

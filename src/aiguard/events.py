@@ -135,12 +135,13 @@ class InputInvalid(NamedTuple):
 
 
 class OutputInvalid(NamedTuple):
-    """An answer broke the contract; where one of its checks said so, which one and why."""
+    """An answer broke the contract; where one of its checks said so, which one and why. `answer` is content."""
 
     contract: str
     failure: Failure
     check: str = ""
     code: str = ""
+    answer: object = None
 
 
 class CheckErrored(NamedTuple):
@@ -174,7 +175,14 @@ Event: TypeAlias = (
 
 
 class Listener(Protocol):
-    """Hears every event of one call."""
+    """
+    Hears every event of one call.
+
+    Attributes:
+        scope: The call's own; `None` where it has none.
+    """
+
+    scope: Scope | None
 
     def hear(self, event: Event) -> None:
         """Take note of `event`; whatever this raises is logged and never changes the call."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiguard.call import Queue, Race
     from aiguard.errors import BoundaryError
-    from aiguard.events import Event
+    from aiguard.events import Event, Scope
     from aiguard.testing import VirtualClock
 
 
@@ -96,6 +96,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.scope: Scope | None = None
 
     def hear(self, event: Event) -> None:
         """Remember it."""

@@ -69,7 +69,7 @@ def test_each_breach_leaves_as_its_error(clock: VirtualClock, kind: FailureKind)
         run(OutputStage(judged), Rest("an answer"), call_for(clock, ear=ear))
     assert type(caught.value) is (InvalidOutputError if kind in INVALID_OUTPUTS else ComponentError)
     assert (caught.value.failure.kind, caught.value.failure.stage) == (kind, "output")
-    assert ear.events == [OutputInvalid("picky", caught.value.failure)]
+    assert ear.events == [OutputInvalid("picky", caught.value.failure, answer="an answer")]
 
 
 def test_no_traceback_prints_the_answer(clock: VirtualClock) -> None:

@@ -50,7 +50,7 @@ def call_sync(pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kw
         pipeline.broken(call)
         raise
     else:
-        pipeline.answered(call)
+        pipeline.answered(call, answer)
         return answer
     try:
         raise leaving
@@ -70,7 +70,7 @@ def outcome_sync(
     except BaseException:
         pipeline.broken(call)
         raise
-    pipeline.answered(call)
+    pipeline.answered(call, answer)
     return pipeline.outcome(call, answer)
 
 
@@ -94,7 +94,7 @@ async def call_async(
         pipeline.broken(call)
         raise
     else:
-        pipeline.answered(call)
+        pipeline.answered(call, answer)
         return answer
     try:
         raise leaving
@@ -114,7 +114,7 @@ async def outcome_async(
     except BaseException:
         pipeline.broken(call)
         raise
-    pipeline.answered(call)
+    pipeline.answered(call, answer)
     return pipeline.outcome(call, answer)
 
 

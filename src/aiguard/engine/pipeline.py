@@ -42,6 +42,7 @@ from aiguard.stages.output import OutputStage
 from aiguard.stages.retry import RetryStage
 from aiguard.stream import Buffered
 from aiguard.telemetry import names
+from aiguard.telemetry.content import CAPTURE
 from aiguard.telemetry.events import CallEvents
 from aiguard.telemetry.metrics import is_counted
 from aiguard.telemetry.spans import open_trace
@@ -186,6 +187,8 @@ class Pipeline:
             journal.priority = options.priority
         if moment < own:
             journal.shortened = True
+        if CAPTURE.tap is not None and isinstance(journal.listener, CallEvents):
+            journal.listener.content("input", {"args": args, "kwargs": kwargs})
         if self.form is Form.BUFFER:
             fn = collected(fn, self.shape, self.state.max_bytes, self._clocks)
         return Call(fn, args, kwargs, moment, clock, self.runtime, journal, Run())
@@ -206,8 +209,8 @@ class Pipeline:
                 )
             return self.state.partition
 
-    def answered(self, call: Call) -> None:
-        """End a call whose value left the boundary."""
+    def answered(self, call: Call, value: Any) -> None:
+        """End a call whose `value` left the boundary; that of a stream whose items have left already is `None`."""
         journal = call.journal
         if current.get() is not None:
             self._pass_on(journal)
@@ -219,7 +222,7 @@ class Pipeline:
             outcome = names.FALLBACK
             self.state.metrics.ended(outcome, call, journal.failure)
         if journal.listener is not None:
-            self._end_trace(call, outcome, journal.failure)
+            self._end_trace(call, outcome, journal.failure, value)
         if (observer := OBSERVED.observer) is not None:
             observer(self.name, call, outcome, journal.failure)
 
@@ -308,10 +311,14 @@ class Pipeline:
                 report_usage(usage)
                 around.inherited = [*(around.inherited or ()), usage]  # counted here, so not once more there
 
-    def _end_trace(self, call: Call, outcome: str, failure: Failure | None) -> None:
+    def _end_trace(self, call: Call, outcome: str, failure: Failure | None, value: Any = None) -> None:
         journal = call.journal
         trace = journal.listener
         if isinstance(trace, CallEvents):
+            if CAPTURE.tap is not None:
+                left = (journal.items.items or None) if value is None and journal.items is not None else value
+                if left is not None:
+                    trace.content("output", left)
             trace.end(outcome, journal, failure, self.state.contract, _repaired(journal))
 
 

@@ -16,6 +16,7 @@ from aiguard.engine.pulls import Pull, refuse_second
 from aiguard.errors import BoundaryError
 from aiguard.stream import Buffered, Interrupted
 from aiguard.telemetry import metrics
+from aiguard.telemetry.content import CAPTURE
 from aiguard.telemetry.streams import ItemTimes
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _Stream(Generic[T]):
 
     def _time(self, call: Call) -> None:
         """Have each item noted as it leaves: what nobody listens to pays nothing for that."""
-        times = ItemTimes(call.clock.now, call.journal.begun)
+        times = ItemTimes(call.clock.now, call.journal.begun, [] if CAPTURE.tap is not None else None)
         call.journal.items = times
         judge = self.judge
         held = weakref.ref(self)  # a dropped stream ends at once
@@ -66,7 +67,7 @@ class _Stream(Generic[T]):
         def noted(item: Any) -> Any:
             judged = item if judge is None else judge(item)
             stream = held()
-            times.note(stream._pull.began if stream is not None and stream._pull is not None else None)  # noqa: SLF001 - its own
+            times.note(stream._pull.began if stream is not None and stream._pull is not None else None, judged)  # noqa: SLF001 - its own
             return judged
 
         self.judge = noted
@@ -78,8 +79,9 @@ class _Stream(Generic[T]):
             return answer
         self._pull = self._chain = None
         call = self._begun()
-        self._pipeline.answered(call)
-        self.outcome = self._pipeline.outcome(call, value_of(answer.value))
+        value = value_of(answer.value)
+        self._pipeline.answered(call, value)
+        self.outcome = self._pipeline.outcome(call, value)
         self._released = iter(answer.value.items if type(answer.value) is Buffered else ())
         return None
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from aiguard.call import Call, Proceed
     from aiguard.clock import Clock
-    from aiguard.events import Scope
     from aiguard.strategies import Breaker
 
 logger = logging.getLogger("aiguard")
@@ -260,7 +259,8 @@ class BreakerStage:
 def in_the_name_of(call: Call, breaker: CircuitBreaker, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Ask `breaker` something: what it tells meanwhile is the call's doing, which hears of it too."""
     before = breaker.current_state
-    scope: Scope | None = getattr(call.journal.listener, "scope", None)
+    listener = call.journal.listener
+    scope = listener.scope if listener is not None else None
     token = scope.enter() if scope is not None else None
     try:
         return ask(*args, **kwargs)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiguard.call import Proceed, Runtime
-    from aiguard.events import Event, Listener, Scope
+    from aiguard.events import Event, Listener
     from aiguard.stages.latencies import Latencies
     from aiguard.strategies import Hedge
 
@@ -222,7 +222,7 @@ class Told:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self.scope: Scope | None = getattr(listener, "scope", None)
+        self.scope = listener.scope
         self.decided = False
 
     def hear(self, event: Event) -> None:

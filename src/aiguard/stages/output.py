@@ -40,13 +40,14 @@ class OutputStage:
             return raw.judged(value) if type(raw) is Buffered else value
         except Breach as caught:
             breach = caught
-        raise self.invalid(breach, call)
+        raise self.invalid(breach, call, raw)
 
-    def invalid(self, breach: Breach, call: Call) -> BoundaryError:
-        """Return the error for `breach`, without a cause: a traceback would print the answer."""
+    def invalid(self, breach: Breach, call: Call, raw: object) -> BoundaryError:
+        """Return the error for `breach` of the answer `raw`, without a cause: a traceback would print the answer."""
         failure = Failure(breach.kind, "output", breach.message, None, breach.exception)
         if call.observed:
-            call.report(output_invalid(self.judge.name, failure, breach))
+            answer = raw.items if type(raw) is Buffered else raw
+            call.report(output_invalid(self.judge.name, failure, breach, answer))
         return error_for(failure)
 
 
@@ -56,9 +57,9 @@ def whole_of(stream: Buffered) -> Any:
     return stream.whole() if text is None else text
 
 
-def output_invalid(contract: str, failure: Failure, breach: Breach) -> OutputInvalid:
+def output_invalid(contract: str, failure: Failure, breach: Breach, answer: object = None) -> OutputInvalid:
     """Return the event that tells of `breach`."""
     fault = breach.fault
-    return (
-        OutputInvalid(contract, failure) if fault is None else OutputInvalid(contract, failure, fault.check, fault.code)
-    )
+    if fault is None:
+        return OutputInvalid(contract, failure, answer=answer)
+    return OutputInvalid(contract, failure, fault.check, fault.code, answer)

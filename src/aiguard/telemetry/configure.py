@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import _logs, metrics, trace
 
 from aiguard.call import logger
+from aiguard.clock import SYSTEM
+from aiguard.telemetry.capture import drain
 from aiguard.telemetry.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -104,7 +106,9 @@ def shutdown(timeout: float = PATIENCE) -> None:
         _is_over = _is_over or closing is not None
     if closing is not None:
         atexit.unregister(shutdown)
-        closing.close(timeout)
+        begun = SYSTEM.now()
+        drain(timeout)
+        closing.close(max(0.0, timeout - (SYSTEM.now() - begun)))
 
 
 def _refuse_what_is_set() -> None:

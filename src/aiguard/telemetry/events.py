@@ -23,6 +23,7 @@ from aiguard.events import (
 from aiguard.stages import breaker
 from aiguard.stages.circuit import OPEN
 from aiguard.telemetry import metrics, names
+from aiguard.telemetry.content import CAPTURE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from aiguard.call import Journal
     from aiguard.events import Event, Scope
     from aiguard.failure import Failure
+    from aiguard.telemetry.content import Part
 
 _logger = get_logger(names.SCOPE)
 
@@ -202,6 +204,14 @@ class CallEvents:
         told = told_of(event)
         if told is not None:
             self.tell(told)
+        if CAPTURE.tap is not None and isinstance(event, OutputInvalid) and event.answer is not None:
+            self.content("refused", event.answer)
+
+    def content(self, part: Part, value: object) -> None:
+        """Hand content to who captures it."""
+        tap = CAPTURE.tap
+        if tap is not None and is_heard():
+            tap.take(part, value, self._whose, self.context)
 
     def tell(self, told: Told) -> None:
         """Emit it, in the call's own context."""
