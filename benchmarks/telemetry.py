@@ -60,6 +60,10 @@ def telemetry(plan: Plan) -> Section:
             Subject("checks", "what a call asks for it, no SDK", partial(workers[NONE].slice, "checks", NONE))
         )
         subjects += [
+            Subject(f"bare-{name}", f"OpenTelemetry alone, {STATES[name]}", partial(workers[name].slice, "bare", name))
+            for name in (SAMPLED_OUT, RECORDED)
+        ]
+        subjects += [
             Subject(
                 f"item-{name}",
                 f"an item of a stream, {STATES[name]}",

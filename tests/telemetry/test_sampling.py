@@ -12,7 +12,16 @@ import yaml
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import get_current_span
 
 from aiguard import Breaker, Hedge, Retry, guard
 from aiguard.telemetry import names, sampling
@@ -53,6 +62,45 @@ class Kept:
 def kept(recording: Callable[..., Recorded]) -> Kept:
     """Drop everything that is not kept."""
     return Kept(recording, ParentBased(ALWAYS_OFF))
+
+
+class Asked(Sampler):
+    """
+    Drops everything.
+
+    Attributes:
+        about: The names of the spans that it was asked about.
+    """
+
+    def __init__(self) -> None:
+        self.about: list[str] = []
+
+    def should_sample(self, parent_context: Any, trace_id: int, name: str, *_: Any, **__: Any) -> SamplingResult:
+        """Drop it."""
+        del parent_context, trace_id
+        self.about.append(name)
+        return SamplingResult(Decision.DROP)
+
+    def get_description(self) -> str:
+        """Return what it is."""
+        return "Asked"
+
+
+def test_a_sampler_is_asked_about_a_call_once(
+    scenario: Callable[..., Harness], recording: Callable[..., Recorded]
+) -> None:
+    """Where it drops the call's span, attempts and rungs have none, and the component sees the call's as current."""
+    sampler = Asked()
+    recording(sampler)
+    seen: list[bool] = []
+
+    def look() -> str:
+        seen.append(get_current_span().get_span_context().is_valid)
+        raise ConnectionError
+
+    scenario(look, look, retry=Retry(attempts=2), fallback=["floor"])()
+    assert sampler.about == [CALL]
+    assert seen == [True, True]
 
 
 def test_a_good_call_is_dropped(scenario: Callable[..., Harness], kept: Kept) -> None:

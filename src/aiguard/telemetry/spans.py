@@ -151,6 +151,9 @@ class CallTrace(CallEvents):
             self._span.add_event(told.name, told.attributes)
 
     def _start(self, run: Run) -> None:
+        if not self._recording:  # a sampler that dropped the call is not asked again for each of its attempts
+            run.scope = self.scope
+            return
         boundary = str(self._whose[names.BOUNDARY])
         if run.rung is None:
             name = f"{names.ATTEMPT_SPAN} {boundary}"
@@ -172,7 +175,7 @@ class CallTrace(CallEvents):
         return (Link(opened),)
 
     def _end_run(self, run: Run) -> None:
-        if not isinstance(run.scope, SpanScope):
+        if run.scope is self.scope or not isinstance(run.scope, SpanScope):
             return
         span = run.scope.span
         if span.is_recording():
