@@ -34,8 +34,8 @@ test-clients: $(GROUPS:%=.venv-clients-%/.ready) ## how the real client librarie
 	  .venv-clients-$$group/bin/python -m pytest -n auto $$tests $(ARGS) || exit; \
 	done
 
-test-telemetry: .venv-instrumentors/.ready ## one span with the usage of each request, beside three other instrumentations of the same client (ARGS=...)
-	@.venv-instrumentors/bin/python -m pytest -n auto tests/telemetry/test_genai.py $(ARGS)
+test-telemetry: .venv-instrumentors/.ready ## one span with the usage of each request, beside three other instrumentations of each client (ARGS=...)
+	@.venv-instrumentors/bin/python -m pytest -n auto tests/telemetry/test_genai*.py $(ARGS)
 
 coverage: .venv/.ready ## the tests once more, with the lines and branches that they reach
 	@.venv/bin/python -m pytest -n auto --cov=aiguard $(ARGS)

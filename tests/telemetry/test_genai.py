@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.util
-import warnings
+from contextlib import suppress
 from itertools import product
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,14 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from aiguard import BoundaryError, Retry, guard
+from aiguard.contract.breach import Breach
 from aiguard.integrations import inspection
-from aiguard.integrations.anthropic import component as anthropic_component
 from aiguard.integrations.openai import component
 from aiguard.telemetry import genai, names
+from aiguard.telemetry.instrumentations import HushedManager
 from aiguard.telemetry.settings import SETTINGS
 from aiguard.testing import FaultServer, fault_server, fresh_registry
+from tests.telemetry.drawn import assert_drawn_once, billed, instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,12 +101,6 @@ async def _awaited(url: dict[str, Any], method: str, arguments: dict[str, Any], 
         return events.outcome
 
 
-def billed(recorded: Recorded) -> list[Any]:
-    """Return the spans that whoever adds tokens up would count."""
-    gc.collect()
-    return [span for span in recorded.spans if any("gen_ai.usage" in name for name in span.attributes or ())]
-
-
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_the_request_is_a_span_below_its_attempt(recorded: Recorded, server: FaultServer, kind: str) -> None:
     """A client's, with what the conventions ask for, from its start; no word of what was said."""
@@ -121,6 +116,8 @@ def test_the_request_is_a_span_below_its_attempt(recorded: Recorded, server: Fau
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "ok",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.response.id": "chatcmpl-fault",
         "gen_ai.response.model": "ok",
         "gen_ai.usage.input_tokens": outcome.usage.input,
         "gen_ai.usage.output_tokens": outcome.usage.output,
@@ -140,6 +137,7 @@ def test_a_streams_request_lasts_as_long_as_the_stream(recorded: Recorded, serve
     assert said[names.GEN_AI_REQUEST_STREAM] is True
     assert said[names.GEN_AI_FIRST_CHUNK] > 0
     assert said[names.GEN_AI_OUTPUT_TOKENS] == outcome.usage.output
+    assert (said[names.GEN_AI_RESPONSE_ID], said[names.GEN_AI_FINISH_REASONS]) == ("chatcmpl-fault", ("stop",))
     attempt = recorded.named("aiguard.attempt ask")
     assert chat.start_time is not None
     assert chat.end_time is not None
@@ -162,23 +160,18 @@ def test_each_kind_of_request_has_its_operation(
     assert recorded.named(name).kind is SpanKind.CLIENT
 
 
-@pytest.mark.parametrize("by_sdk", [True, False])
-def test_anthropics_requests_are_drawn_once(recorded: Recorded, server: FaultServer, *, by_sdk: bool) -> None:
-    """Plain and as a stream, with the tokens of each: by the SDK, or by aiguard where the SDK is told not to."""
-    anthropic = pytest.importorskip("anthropic")
-    asked = {"model": "ok", "max_tokens": 9, "messages": MESSAGES}
-    settings: dict[str, Any] = {} if by_sdk else {"open_telemetry": {"traces": False}}
-    with anthropic.Anthropic(base_url=server.anthropic_url, api_key="none", **settings) as client:
-        ask = anthropic_component(client.messages.create)
-        with fresh_registry(), recorded.tracer.start_as_current_span("request"):
-            guarded = guard("ask", deadline=20.0)(ask)
-            assert guarded.outcome(**asked).ok
-            for _ in ask(stream=True, **asked):
-                pass
-    spans = billed(recorded)
-    scope = "com.anthropic.sdk.python" if by_sdk else "aiguard"
-    assert [span.instrumentation_scope.name for span in spans] == [scope, scope]
-    assert {span.attributes[names.GEN_AI_PROVIDER] for span in spans} == {"anthropic"}
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("fault", "reason"), [("ok", "completed"), ("truncated", "max_output_tokens")])
+def test_a_response_says_its_status_or_why_it_is_incomplete(
+    recorded: Recorded, server: FaultServer, fault: str, reason: str, *, stream: bool
+) -> None:
+    """It has no other word for how it ended."""
+    with openai.OpenAI(base_url=server.openai_url, api_key="none") as client, suppress(Breach):
+        answer = component(client.responses.create)(model=fault, input="?", stream=stream)
+        for _ in answer if stream else ():
+            pass
+    said: dict[str, Any] = dict(recorded.named(f"chat {fault}").attributes or {})
+    assert (said[names.GEN_AI_RESPONSE_ID], said[names.GEN_AI_FINISH_REASONS]) == ("resp_fault", (reason,))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -198,6 +191,7 @@ def test_an_answer_that_is_none_was_billed_all_the_same(recorded: Recorded, serv
     assert not asked(server, "chat.completions.create", "sync", {**CHAT, "model": "truncated"}).ok
     [chat] = billed(recorded)
     assert chat.status.status_code is StatusCode.UNSET
+    assert chat.attributes[names.GEN_AI_FINISH_REASONS] == ("length",)
     assert recorded.named("aiguard.attempt ask").status.description == "truncated"
 
 
@@ -225,6 +219,41 @@ def test_a_stream_that_nobody_reads_has_an_end(recorded: Recorded, server: Fault
     assert recorded.tree["chat ok"] == "request"
 
 
+HELPERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("chat.completions.stream", {**CHAT, "stream_options": {"include_usage": True}}),
+    "responses": ("responses.stream", {"model": "ok", "input": "?"}),
+}
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_helpers_request_is_a_span(recorded: Recorded, server: FaultServer, kind: str, helper: str) -> None:
+    """As one of `create` is; the helper's events leave as the SDK makes them."""
+    method, arguments = HELPERS[helper]
+    assert helped(server, method, kind, arguments)
+    [chat] = billed(recorded)
+    assert (chat.name, chat.attributes[names.GEN_AI_REQUEST_STREAM]) == ("chat ok", True)
+    assert recorded.tree["chat ok"] == "aiguard.attempt ask"
+
+
+def helped(server: FaultServer, method: str, kind: str, arguments: dict[str, Any]) -> int:
+    """Read a stream by one of the SDK's helpers, inside a boundary; return how many events there were."""
+
+    def sync() -> int:
+        with openai.OpenAI(**url) as client, component(attrgetter(method)(client))(**arguments) as events:
+            return sum(1 for _ in events)
+
+    async def later() -> int:
+        async with openai.AsyncOpenAI(**url) as client, component(attrgetter(method)(client))(**arguments) as events:
+            return len([event async for event in events])
+
+    url: dict[str, Any] = {"base_url": server.openai_url, "api_key": "none"}
+    with fresh_registry():
+        if kind == "sync":
+            return guard("ask", deadline=20.0)(sync)()
+        return asyncio.run(guard("ask", deadline=20.0)(later)())
+
+
 def test_off_draws_nothing(recorded: Recorded, server: FaultServer) -> None:
     """The request is somebody else's."""
     SETTINGS.genai_spans = "off"
@@ -250,7 +279,7 @@ def test_without_a_tracer_nothing_is_asked(server: FaultServer, monkeypatch: pyt
         raise AssertionError
 
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
-    for name in ("sent", "drawn"):
+    for name in ("sent", "sent_async", "drawn"):
         monkeypatch.setattr(inspection, name, never)
     monkeypatch.setattr(genai, "begin", never)
     monkeypatch.setattr(genai, "active_instrumentations", never)
@@ -261,25 +290,11 @@ def test_without_a_tracer_nothing_is_asked(server: FaultServer, monkeypatch: pyt
 # --- beside the real instrumentations of others
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package around it
-        return False
-
-
 @pytest.fixture(params=OTHERS)
 def other(request: pytest.FixtureRequest, recorded: Recorded) -> Iterator[str]:
     """Have the same requests drawn by somebody else too."""
-    module = OTHERS[request.param]
-    if not _is_installed(module):
-        pytest.skip(f"{module} is not installed: `make test-telemetry`")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs
-        instrumentor = importlib.import_module(module).OpenAIInstrumentor()
-        instrumentor.instrument(tracer_provider=recorded.provider, skip_dep_check=True)
-    yield request.param
-    instrumentor.uninstrument()
+    with instrumented(OTHERS[request.param], "OpenAIInstrumentor", recorded):
+        yield request.param
 
 
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -291,26 +306,44 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("other")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("how", list(product(["off", "auto", "own"], ["sync", "async"])), ids="-".join)
 def test_one_span_has_the_usage_of_each_request(
-    recorded: Recorded, server: FaultServer, other: str, how: tuple[Any, str], form: str
+    recorded: Recorded, server: FaultServer, how: tuple[Any, str], form: str
 ) -> None:
     """Beside each of them: the other's where it is left to it, aiguard's own where the other was kept quiet."""
     SETTINGS.genai_spans, kind = choice, _ = how
     method, arguments = FORMS[form]
     assert asked(server, method, kind, arguments).ok
-    gc.collect()
-    drawn = {span.context.span_id: span for span in recorded.spans if span.context and _counts(span)}
-    assert len(drawn) == 1, [(span.name, dict(span.attributes or {})) for span in recorded.spans]
-    [span] = drawn.values()
-    assert span.instrumentation_scope is not None
-    assert (span.instrumentation_scope.name == "aiguard") is (choice == "own"), other
+    assert_drawn_once(recorded, by_aiguard=choice == "own")
 
 
-def _counts(span: Any) -> bool:
-    """Whether a span says how many tokens were used, in whichever words."""
-    return any(name.startswith(("gen_ai.usage", "llm.usage", "llm.token_count")) for name in span.attributes)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("how", list(product(["off", "auto", "own"], ["sync", "async"])), ids="-".join)
+def test_one_span_has_the_usage_of_each_helpers_request(
+    recorded: Recorded, server: FaultServer, how: tuple[Any, str], helper: str
+) -> None:
+    """Though it is sent only when the helper is entered: the other is kept quiet there too."""
+    SETTINGS.genai_spans, kind = choice, _ = how
+    method, arguments = HELPERS[helper]
+    assert helped(server, method, kind, arguments)
+    assert_drawn_once(recorded, by_aiguard=choice == "own")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("other", "recorded")
+def test_a_hushed_helper_still_has_what_the_sdks_own_has(server: FaultServer) -> None:
+    """It stands in for it."""
+    SETTINGS.genai_spans = "own"
+    with openai.OpenAI(base_url=server.openai_url, api_key="none") as client:
+        manager = component(client.responses.stream)(model="ok", input="?")
+        assert isinstance(manager, HushedManager)
+        assert manager.__exit__(None, None, None) is None
+        with pytest.raises(AttributeError, match="no_such_thing"):
+            _ = manager.no_such_thing
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -8,19 +8,36 @@ Google's SDK (google-genai) behind a boundary.
 
 from __future__ import annotations
 
+import inspect
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from aiguard.contract.response import inspected
+from aiguard.contract.watch import Watch
 from aiguard.integrations.http import Notice, lent
 from aiguard.integrations.inspection import Method, answering, owner_of, report, watched, watched_async
+from aiguard.integrations.sending import drawn, sent, sent_async, sent_by_first
+from aiguard.telemetry import genai
+from aiguard.telemetry.spans import is_traced
+from aiguard.usage import report_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from aiguard.telemetry.genai import Request
+    from aiguard.usage import Usage
 
 _SCHEMAS: Final = ("response_schema", "response_json_schema")
+
+_SENDING: Final = {
+    "_generate_content": "generate_content",
+    "_generate_content_stream": "generate_content",
+    "_embed_content": "embeddings",
+}
+"""The methods that send one request each, and the conventions' words for what they do."""
 
 
 def component(method: Method, /) -> Method:
@@ -47,16 +64,87 @@ def component(method: Method, /) -> Method:
     """
     models = owner_of(method, "google", "_api_client", "_generate_content")
     own = type(models)(_lent(models._api_client))  # noqa: SLF001 - what it was made of
-    # one answer may take several requests: each is sent through this
-    own._generate_content = answering(own._generate_content, _reported)  # noqa: SLF001 - as above
+    # one answer may take several requests: each is sent through one of these
+    for name, operation in _SENDING.items():
+        setattr(own, name, _counted(getattr(own, name), partial(_begin, own._api_client, operation)))  # noqa: SLF001
     finish = _watched if method.__name__.endswith("_stream") else _inspected
     bound: Method = getattr(own, method.__name__)
     return answering(bound, finish)
 
 
-def _reported(response: Any, _: Mapping[str, Any]) -> Any:
-    report(response)
+def _begin(api: Any, operation: str, asked: Mapping[str, Any], *, streams: bool) -> Request | None:
+    """Begin the span of one request; `None` where nobody is to draw one."""
+    if not is_traced():
+        return None
+    provider = "gcp.vertex_ai" if api.vertexai else "gcp.gemini"
+    address = urlsplit(str(api._http_options.base_url or "")).hostname  # noqa: SLF001 - what it was made of
+    return genai.begin(provider, operation, asked.get("model"), address, streams=streams)
+
+
+def _counted(send: Callable[..., Any], begin: Callable[..., Request | None]) -> Callable[..., Any]:
+    """Return what sends one request in its own shape, its usage reported, and its span drawn where it is to be."""
+    plain = inspect.unwrap(send)
+    is_stream = plain.__name__.endswith("_stream")
+
+    def stream(**asked: Any) -> Any:
+        request = begin(asked, streams=True)
+        chunks = _tallied(send(**asked), report_usage if request is None else request.report)
+        return chunks if request is None else sent_by_first(chunks, request)
+
+    async def stream_async(**asked: Any) -> Any:
+        async def opened(request: Request | None) -> Any:
+            tell = report_usage if request is None else request.report
+            chunks = _tallied_async(await send(**asked), tell)
+            return chunks if request is None else drawn(chunks, request)
+
+        request = begin(asked, streams=True)
+        return await (opened(None) if request is None else sent_async(partial(opened, request), request))
+
+    def whole(**asked: Any) -> Any:
+        request = begin(asked, streams=False)
+        if request is None:
+            return _noted(send(**asked), None)
+        return sent(lambda: _noted(send(**asked), request), request)
+
+    async def whole_async(**asked: Any) -> Any:
+        async def answered(request: Request | None) -> Any:
+            return _noted(await send(**asked), request)
+
+        request = begin(asked, streams=False)
+        return await (answered(None) if request is None else sent_async(partial(answered, request), request))
+
+    if inspect.iscoroutinefunction(plain):
+        return stream_async if is_stream else whole_async
+    return stream if is_stream else whole
+
+
+def _noted(response: Any, request: Request | None) -> Any:
+    if request is None:
+        report(response)
+    else:
+        request.see(response)
+        report(response, request.report)
     return response
+
+
+def _tallied(chunks: Iterator[Any], tell: Callable[[Usage], object]) -> Iterator[Any]:
+    """Yield the chunks of one request, and tell of what it has used: in the next one's they begin anew."""
+    watch = Watch(tell)
+    for chunk in chunks:
+        watch.see(chunk)
+        yield chunk
+
+
+async def _tallied_async(chunks: AsyncIterator[Any], tell: Callable[[Usage], object]) -> AsyncIterator[Any]:
+    """Yield the chunks of one request, and tell of what it has used: in the next one's they begin anew."""
+    watch = Watch(tell)
+    async for chunk in chunks:
+        watch.see(chunk)
+        yield chunk
+
+
+def _told_already(_: Usage) -> None:
+    """Report nothing of a whole stream: each of its requests was counted by itself."""
 
 
 def _inspected(response: Any, asked: Mapping[str, Any]) -> Any:
@@ -67,7 +155,7 @@ def _inspected(response: Any, asked: Mapping[str, Any]) -> Any:
 
 
 def _watched(chunks: Any, _: Mapping[str, Any]) -> Any:
-    return watched_async(chunks) if hasattr(chunks, "__anext__") else watched(chunks)
+    return (watched_async if hasattr(chunks, "__anext__") else watched)(chunks, _told_already)
 
 
 def _lent(api: Any) -> Any:

@@ -19,14 +19,16 @@ from aiguard.contract.response import inspected, usage_of
 from aiguard.contract.watch import Watch
 from aiguard.failure import FailureKind
 from aiguard.integrations.http import deadline_client
-from aiguard.integrations.sending import Sending, drawn, sent
+from aiguard.integrations.sending import Sending, drawn, sent, sent_async
 from aiguard.telemetry import genai
+from aiguard.telemetry.instrumentations import HushedManager, active_instrumentations, hush, unhush
 from aiguard.telemetry.spans import is_traced
 from aiguard.usage import report_usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from aiguard.telemetry.genai import Request
     from aiguard.usage import Usage
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -50,7 +52,12 @@ def method_of_copy(method: Method, sdk: str) -> Method:
     own: Any = type(resource)(deadline_client(resource._client))  # noqa: SLF001 - what it was made of
     own._post = _looking(own._post, own._client)  # noqa: SLF001 - the one place that all of its methods send through
     bound: Method = getattr(own, method.__name__)
-    return answering(bound)
+    return answering(bound, _entered_hushed) if method.__name__ == "stream" else answering(bound)
+
+
+def _entered_hushed(manager: Any, _: Mapping[str, Any]) -> Any:
+    """Return what an SDK's `stream()` answers, which sends its request only when it is entered."""
+    return HushedManager(manager) if genai.is_own() and active_instrumentations() else manager
 
 
 def owner_of(method: Callable[..., Any], sdk: str, *needed: str) -> Any:
@@ -70,7 +77,12 @@ def answering(bound: Method, finish: Callable[[Any, Mapping[str, Any]], Any] = l
 
         @functools.wraps(bound)
         def component(*args: Any, **kwargs: Any) -> Any:
-            yield from finish(bound(*args, **kwargs), kwargs)
+            quiet = hush() if genai.is_own() else None
+            try:
+                events = bound(*args, **kwargs)
+            finally:
+                unhush(quiet)
+            yield from finish(events, kwargs)
 
     elif inspect.iscoroutinefunction(plain):
 
@@ -78,11 +90,11 @@ def answering(bound: Method, finish: Callable[[Any, Mapping[str, Any]], Any] = l
         async def component(*args: Any, **kwargs: Any) -> Any:
             if not genai.is_own():
                 return finish(await bound(*args, **kwargs), kwargs)
-            quiet = genai.hush()
+            quiet = hush()
             try:
                 return finish(await bound(*args, **kwargs), kwargs)
             finally:
-                genai.unhush(quiet)
+                unhush(quiet)
 
     else:
 
@@ -90,11 +102,11 @@ def answering(bound: Method, finish: Callable[[Any, Mapping[str, Any]], Any] = l
         def component(*args: Any, **kwargs: Any) -> Any:
             if not genai.is_own():
                 return finish(bound(*args, **kwargs), kwargs)
-            quiet = genai.hush()
+            quiet = hush()
             try:
                 return finish(bound(*args, **kwargs), kwargs)
             finally:
-                genai.unhush(quiet)
+                unhush(quiet)
 
     return cast("Method", component)
 
@@ -130,9 +142,8 @@ def _looking(post: Callable[..., Any], client: Any) -> Callable[..., Any]:
     """Return the `_post` of a resource that looks at each answer before the SDK parses it, or anybody reads it."""
     sending = Sending(client)
 
-    def looking(path: str, *, cast_to: Any, options: Mapping[str, Any], **settings: Any) -> Any:
+    def plain(request: Request | None, path: str, cast_to: Any, options: Mapping[str, Any], settings: Any) -> Any:
         parse = options.get("post_parser")
-        request = sending.begin(path, settings) if is_traced() else None
         tell = report_usage if request is None else request.report
 
         def look(answer: Any) -> Any:
@@ -144,13 +155,29 @@ def _looking(post: Callable[..., Any], client: Any) -> Callable[..., Any]:
             elif isinstance(answer, str) and cast_to is not str:  # what these SDKs make of a body that is no JSON
                 raise Breach(FailureKind.MALFORMED_TRANSPORT, "the body is not JSON")
             else:
+                if request is not None:
+                    request.see(answer)
                 report(answer, tell)
                 inspected(answer)
             return answer if parse is None else parse(answer)
 
-        looked = {**options, "post_parser": look}
-        if request is None:
-            return post(path, cast_to=cast_to, options=looked, **settings)
-        return sent(functools.partial(post, path, cast_to=cast_to, options=looked, **settings), request)
+        return post(path, cast_to=cast_to, options={**options, "post_parser": look}, **settings)
+
+    def traced(path: str, *asked: Any) -> Any:
+        request = sending.begin(path, asked[-1])
+        send = functools.partial(plain, request, path, *asked)
+        return send() if request is None else sent(send, request)
+
+    async def traced_async(path: str, *asked: Any) -> Any:  # which begins when it is awaited: `stream()` may never be
+        request = sending.begin(path, asked[-1])
+        send = functools.partial(plain, request, path, *asked)
+        return await (send() if request is None else sent_async(send, request))
+
+    told = traced_async if inspect.iscoroutinefunction(inspect.unwrap(post)) else traced
+
+    def looking(path: str, *, cast_to: Any, options: Mapping[str, Any], **settings: Any) -> Any:
+        if is_traced():
+            return told(path, cast_to, options, settings)
+        return plain(None, path, cast_to, options, settings)
 
     return looking

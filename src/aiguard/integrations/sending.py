@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from aiguard.telemetry import genai
+from aiguard.telemetry.genai import Drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from aiguard.telemetry.genai import Request
+
+Event = TypeVar("Event")
+
+_NOTHING: Final = object()
 
 _PROVIDERS: Final = {
     "AzureOpenAI": "azure.ai.openai",
@@ -53,7 +57,7 @@ def _draws(client: Any) -> bool:
 
 
 def sent(send: Callable[[], Any], request: Request) -> Any:
-    """Send a request inside its span; what it answers, or a coroutine that resolves to it."""
+    """Send a request inside its span; return what it answers."""
     token = request.enter()
     try:
         answer = send()
@@ -62,26 +66,25 @@ def sent(send: Callable[[], Any], request: Request) -> Any:
         raise
     finally:
         request.leave(token)
-    if inspect.isawaitable(answer):
-        return _awaited(answer, request)
     return _answered(answer, request)
 
 
-async def _awaited(answer: Any, request: Request) -> Any:
+async def sent_async(send: Callable[[], Awaitable[Any]], request: Request) -> Any:
+    """Send a request inside its span; return what it answers."""
     token = request.enter()
     try:
-        value = await answer
+        answer = await send()
     except BaseException as error:
         request.failed(error)
         raise
     finally:
         request.leave(token)
-    return _answered(value, request)
+    return _answered(answer, request)
 
 
 def _answered(answer: Any, request: Request) -> Any:
     """End the request, unless a stream of its answer does so."""
-    if not hasattr(answer, "__stream__"):
+    if not hasattr(answer, "__stream__") and not isinstance(answer, Drawn):
         request.end()
     return answer
 
@@ -89,3 +92,19 @@ def _answered(answer: Any, request: Request) -> Any:
 def drawn(events: Any, request: Request) -> Any:
     """Return the events of a stream; the request is over when they are."""
     return request.drawn_async(events) if hasattr(events, "__anext__") else request.drawn(events)
+
+
+def sent_by_first(events: Iterator[Event], request: Request) -> Iterator[Event]:
+    """Return the events of a stream whose request is sent when the first of them is asked for."""
+
+    def within() -> Iterator[Event]:
+        token = request.enter()
+        try:
+            first = next(events, _NOTHING)
+        finally:
+            request.leave(token)
+        if first is not _NOTHING:
+            yield cast("Event", first)
+            yield from events
+
+    return request.drawn(within())

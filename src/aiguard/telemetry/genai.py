@@ -12,7 +12,6 @@ can be kept quiet; and neither draws one inside another's.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, trace
@@ -22,39 +21,16 @@ from aiguard.call import logger
 from aiguard.clock import SYSTEM
 from aiguard.contract.breach import Breach, class_name
 from aiguard.telemetry import metrics, names, spans
+from aiguard.telemetry.answers import Said
+from aiguard.telemetry.instrumentations import active_instrumentations, hushed
 from aiguard.telemetry.settings import SETTINGS
 from aiguard.usage import Usage, report_usage, total_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
-
-_LIBRARIES: Final = (
-    "genai",
-    "openai",
-    "anthropic",
-    "generativeai",
-    "vertexai",
-    "bedrock",
-    "mistral",
-    "cohere",
-    "litellm",
-    "langchain",
-    "llama",
-    "haystack",
-    "crewai",
-    "openinference",
-)
-"""What the modules of GenAI instrumentations are named after."""
-
-_QUIET: Final = (
-    "suppress_language_model_instrumentation",
-    getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),  # no public name, and none other
-)
-"""What OpenLLMetry and OpenInference look for; the second keeps those of HTTP clients quiet too."""
 
 _OPERATIONS: Final = (
     ("/chat/completions", "chat"),
@@ -68,48 +44,6 @@ _OPERATIONS: Final = (
 def is_own() -> bool:
     """Whether instrumentations of GenAI libraries are to be kept quiet."""
     return SETTINGS.genai_spans == "own" and spans.is_traced()
-
-
-def hush() -> object:
-    """Keep active instrumentations quiet in this context; return what `unhush` needs, `None` where there are none."""
-    return context.attach(_hushed(context.get_current())) if active_instrumentations() else None
-
-
-def unhush(token: Any) -> None:
-    """Undo `hush`, in the same context."""
-    if token is not None:
-        context.detach(token)
-
-
-def _hushed(within: Context) -> Context:
-    for key in _QUIET:
-        within = context.set_value(key, value=True, context=within)
-    util: Any = sys.modules.get("opentelemetry.util.genai.invocation")
-    if util is not None:  # inside another's invocation the official ones draw nothing, and give what they know to it
-        for kind in ("INFERENCE", "EMBEDDING"):
-            key, data = f"CLIENT_{kind}_CONTEXT_KEY", f"{kind.title()}Data"
-            if hasattr(util, key) and hasattr(util, data):
-                within = context.set_value(getattr(util, key), getattr(util, data)(), within)
-    return within
-
-
-def active_instrumentations() -> list[str]:
-    """Return the modules of the instrumentations of GenAI libraries that are active in this process."""
-    instrumentor: Any = sys.modules.get("opentelemetry.instrumentation.instrumentor")
-    base = getattr(instrumentor, "BaseInstrumentor", None)
-    found: list[str] = []
-    waiting: list[Any] = [] if base is None else [base]
-    while waiting:
-        for cls in waiting.pop().__subclasses__():
-            waiting.append(cls)
-            one = getattr(cls, "_instance", None)
-            if getattr(one, "_is_instrumented_by_opentelemetry", False) and _is_genai(cls.__module__):
-                found.append(cls.__module__)
-    return [one for one in found if not any(one.startswith(f"{other}.") for other in found)]
-
-
-def _is_genai(module: str) -> bool:
-    return any(library in module for library in _LIBRARIES)
 
 
 _told: set[str] = set()
@@ -178,10 +112,11 @@ class Request:
         self._span = span
         self._begun = SYSTEM.now()
         self._used: list[Usage] = []
+        self._said = Said()
         self._seen = False
         self._over = False
         within = trace.set_span_in_context(span)
-        self._within = _hushed(within) if is_own() and active_instrumentations() else within
+        self._within = hushed(within) if is_own() and active_instrumentations() else within
 
     def enter(self) -> Any:
         """Make its span the current one; return what `leave` needs."""
@@ -196,12 +131,18 @@ class Request:
         self._used.append(usage)
         report_usage(usage)
 
-    def chunk(self) -> None:
-        """Note that a chunk of a stream is there: of the first, how long it took."""
-        if self._seen:
-            return
-        self._seen = True
+    def see(self, answer: object) -> None:
+        """Take note of what an answer says of itself."""
         if self._span.is_recording():
+            self._said.see(answer)
+
+    def chunk(self, event: object) -> None:
+        """Take note of what an event of a stream says: of the first, also how long it took."""
+        if not self._span.is_recording():
+            return
+        self._said.see(event)
+        if not self._seen:
+            self._seen = True
             self._span.set_attribute(names.GEN_AI_FIRST_CHUNK, SYSTEM.now() - self._begun)
 
     def failed(self, error: BaseException) -> None:
@@ -210,8 +151,8 @@ class Request:
 
         A request that was called off has not failed, nor has one whose answer is no good.
         """
-        status = getattr(error, "status_code", None)
-        kind = str(status) if isinstance(status, int) else class_name(error)
+        told = (getattr(error, name, None) for name in ("status_code", "code"))
+        kind = next((str(status) for status in told if isinstance(status, int)), class_name(error))
         is_failure = isinstance(error, Exception) and not isinstance(error, Breach)
         if is_failure and not self._over and self._span.is_recording():
             self._span.set_attribute(names.ERROR_TYPE, kind)
@@ -224,21 +165,29 @@ class Request:
             return
         self._over = True
         try:
-            used = total_of(self._used)
-            if used is not None and self._span.is_recording():
-                said: dict[str, AttributeValue] = {
-                    names.GEN_AI_INPUT_TOKENS: used.input,
-                    names.GEN_AI_OUTPUT_TOKENS: used.output,
-                }
-                if used.cached:
-                    said[names.GEN_AI_CACHED_TOKENS] = used.cached
-                if used.model is not None:
-                    said[names.GEN_AI_RESPONSE_MODEL] = used.model[: names.LONGEST]
-                self._span.set_attributes(said)
+            if self._span.is_recording():
+                self._span.set_attributes(self._known())
             self._span.end()
         except Exception as error:  # noqa: BLE001 - a processor's fault must not become the caller's
             metrics.lost(names.SPANS)
             logger.warning("a span could not be ended: %s", type(error).__name__)
+
+    def _known(self) -> dict[str, AttributeValue]:
+        """Return what is known of the answer, as far as it came."""
+        known: dict[str, AttributeValue] = {}
+        if self._said.id is not None:
+            known[names.GEN_AI_RESPONSE_ID] = self._said.id
+        if self._said.reasons:
+            known[names.GEN_AI_FINISH_REASONS] = self._said.reasons
+        used = total_of(self._used)
+        if used is not None:
+            known[names.GEN_AI_INPUT_TOKENS] = used.input
+            known[names.GEN_AI_OUTPUT_TOKENS] = used.output
+            if used.cached:
+                known[names.GEN_AI_CACHED_TOKENS] = used.cached
+            if used.model is not None:
+                known[names.GEN_AI_RESPONSE_MODEL] = used.model[: names.LONGEST]
+        return known
 
     def drawn(self, chunks: Iterator[Any]) -> Iterator[Any]:
         """Return a stream's chunks; the span ends with them, or when nobody holds them any more."""
@@ -249,7 +198,7 @@ class Request:
         return _AsyncChunks(chunks, self)
 
 
-class _Drawn:
+class Drawn:
     """Chunks whose request is over when they are: also where nobody asked for the first of them."""
 
     __slots__ = ("_chunks", "_request")
@@ -268,7 +217,7 @@ class _Drawn:
             self._request.failed(error)
 
 
-class _Chunks(_Drawn):
+class _Chunks(Drawn):
     def __iter__(self) -> Any:
         return self
 
@@ -278,7 +227,7 @@ class _Chunks(_Drawn):
         except BaseException as error:
             self._ended(error)
             raise
-        self._request.chunk()
+        self._request.chunk(chunk)
         return chunk
 
     def close(self) -> None:
@@ -287,7 +236,7 @@ class _Chunks(_Drawn):
         self._request.end()
 
 
-class _AsyncChunks(_Drawn):
+class _AsyncChunks(Drawn):
     def __aiter__(self) -> Any:
         return self
 
@@ -297,7 +246,7 @@ class _AsyncChunks(_Drawn):
         except BaseException as error:
             self._ended(error)
             raise
-        self._request.chunk()
+        self._request.chunk(chunk)
         return chunk
 
     async def aclose(self) -> None:
