@@ -93,7 +93,7 @@ class Direct:
         await _close(source)
         return None
 
-    def answered(self, call: Call) -> None:
+    def answered(self, call: Call, value: object) -> None:
         """Nobody counts it."""
 
     def broken(self, call: Call) -> None:
