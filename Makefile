@@ -17,8 +17,9 @@ inputs := pyproject.toml constraints.txt scripts/bootstrap requirements/build.tx
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: .venv-demo/.ready ## a real model behind a boundary, hung, killed and talking nonsense (TICKETS=n: fewer tickets)
+demo: .venv-demo/.ready ## a real model behind a boundary: hung, killed, talking nonsense; then halted and resumed (TICKETS=n: fewer tickets)
 	@.venv-demo/bin/python examples/ticket_triage/demo.py $(if $(TICKETS),--tickets $(TICKETS))
+	@.venv-demo/bin/python examples/ticket_triage/demo.py halted $(if $(TICKETS),--tickets $(TICKETS))
 
 examples: .venv-demo/.examples ## a service, a chat, a batch and eight clients, each run to its end with a model that fails on the way
 	@for example in service chat batch; do .venv-demo/bin/python -m examples.$$example.try_it || exit; done
@@ -64,9 +65,10 @@ format: .venv/.ready ## format the code, and mend what ruff can
 bench: .venv-bench/.ready .venv-bench-frameworks/.ready ## the cost of a guarded call beside its peers (JSON=file: keep the numbers; ARGS=--quick)
 	@.venv-bench/bin/python benchmarks/overhead.py $(if $(JSON),--json $(JSON)) $(ARGS)
 
-soak: .venv/.ready ## a million random schedules against a reference, ten minutes of fuzzing, ten under faults (SCHEDULES=n FUZZ=s SOAK=s: less)
+soak: .venv/.ready ## a million random schedules against a reference, ten minutes of fuzzing, a thousand killed writers, ten minutes under faults (SCHEDULES=n FUZZ=s KILLS=n SOAK=s: less)
 	@.venv/bin/python -m tests.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES))
 	@.venv/bin/python -m tests.fuzz $(if $(FUZZ),--seconds $(FUZZ))
+	@.venv/bin/python -m tests.governance.crashes $(if $(KILLS),--kills $(KILLS))
 	@.venv/bin/python benchmarks/soak.py $(if $(SOAK),--seconds $(SOAK))
 
 mutants: .venv/.ready ## one small mistake in the code at a time: does a test notice? (ARGS="circuit window": some modules)

@@ -1,5 +1,5 @@
 """
-Measure what aiguard costs: calls, streams, rejections, telemetry, real components, import, size.
+Measure what aiguard costs: calls, streams, rejections, halts, telemetry, real components, import, size.
 
     python benchmarks/overhead.py [--quick] [--check] [--json FILE] [--no-frameworks]
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script sees only its own folder
 
-from benchmarks import adapters, calls, footprint, rejections, report, streams, telemetry
+from benchmarks import adapters, calls, footprint, halts, rejections, report, streams, telemetry
 from benchmarks.figures import missed
 from benchmarks.peers.catalogue import LIBRARIES, Shape
 from benchmarks.proof import SetUpWronglyError, prove
@@ -40,6 +40,7 @@ TIMED = (
     streams.suspending_stream,
     streams.sync_stream,
     rejections.rejections,
+    halts.gates,
     telemetry.telemetry,
     adapters.real_components,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks for prices over the network, for seconds
+
+STATE: Final = tempfile.mkdtemp(prefix="aiguard-tests-")
+os.environ["XDG_STATE_HOME"] = STATE  # or a halt in force on this machine would be in force in tests
+os.environ.pop("AIGUARD_STATE", None)
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(STATE, ignore_errors=True)
 
 
 @pytest.fixture

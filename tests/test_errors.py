@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pybreaker
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import aiguard
 from aiguard import (
     BoundaryError,
+    Breaker,
     BudgetExhaustedError,
     BulkheadFullError,
     CircuitOpenError,
@@ -23,11 +24,17 @@ from aiguard import (
     HaltedError,
     InputRejectedError,
     InvalidOutputError,
+    Owner,
     PolicyError,
     RejectedError,
     StreamInterruptedError,
 )
 from aiguard.errors import error_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.shapes import Harness
 
 CLASSES: dict[str, type[BoundaryError]] = {
     "deadline_exhausted": DeadlineExceededError,
@@ -124,6 +131,43 @@ def test_the_text_names_boundary_and_kind(kind: FailureKind) -> None:
     assert str(error) == f"{kind.value}: it failed"
     error.boundary = "ticket-triage"
     assert str(error) == f"boundary 'ticket-triage': {kind.value}: it failed"
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [
+        (None, ""),
+        ("support-ml", " (owner support-ml)"),
+        (Owner(team="support-ml", person="anna"), " (owner support-ml (anna))"),
+        (Owner(person="anna", runbook="https://x/triage"), " (owner anna, runbook https://x/triage)"),
+        ("two\nlines", " (owner 'two\\nlines')"),
+        ("x" * 90, f" (owner '{'x' * 78}…)"),
+    ],
+)
+def test_the_text_names_whom_to_turn_to(owner: Owner | str | None, said: str) -> None:
+    """And where it is written what to do; in one line, and over a border too."""
+    error = error_for(failure())
+    error.owner = owner
+    assert str(error) == f"connection: it failed{said}"
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.owner, str(copied)) == (owner, str(error))
+
+
+def test_an_error_that_leaves_a_boundary_has_its_owner(scenario: Callable[..., Harness]) -> None:
+    """The outer one's, where boundaries are nested."""
+    owner = Owner(team="support-ml", runbook="https://x/triage")
+    error = scenario(ConnectionError(), owner=owner).fails()
+    assert error.owner == owner
+    assert str(error).endswith(" (owner support-ml, runbook https://x/triage)")
+
+
+def test_a_breakers_quick_refusal_has_the_owner_too(scenario: Callable[..., Harness]) -> None:
+    """It takes a shorter way out."""
+    harness = scenario(ConnectionError(), owner="support-ml", breaker=Breaker(minimum_calls=1))
+    harness.fails()
+    error = harness.fails()
+    assert isinstance(error, CircuitOpenError)
+    assert str(error).endswith(" (owner support-ml)")
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind in FailureKind if issubclass(CLASSES[kind], RejectedError)))

@@ -10,6 +10,7 @@ from docs.drawings import (
     breaker_states,
     bulkhead,
     callers,
+    halted,
     keys,
     pauses,
     pipeline,
@@ -29,6 +30,7 @@ DIAGRAMS: dict[str, Callable[[], str]] = {
     "boundary": pipeline.draw,
     "breaker": breaker_states.draw,
     "bulkhead": bulkhead.draw,
+    "halted": halted.draw,
     "top": screens.table,
     "top-boundary": screens.opened,
 }

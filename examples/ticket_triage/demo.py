@@ -1,8 +1,9 @@
 """
 A real model, hung, killed and talking nonsense while tickets keep coming: first without aiguard, then with it.
 
-    make demo                                           installs what it needs, then runs it
+    make demo                                           installs what it needs, then runs both acts
     python examples/ticket_triage/demo.py --tickets 3   the short form, in an environment that has it all
+    python examples/ticket_triage/demo.py halted        the second act: an operator halts it, and resumes
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 PACKAGE = "examples.ticket_triage"
+SECOND_ACT = "halted"
 
 
 def start() -> int:
@@ -21,7 +23,10 @@ def start() -> int:
     if problem is not None:
         print(problem, file=sys.stderr)
         return 2
-    return int(import_module(f"{PACKAGE}.main").run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    second = arguments[:1] == [SECOND_ACT]
+    act = import_module(f"{PACKAGE}.{SECOND_ACT if second else 'main'}")
+    return int(act.run(arguments[1:] if second else arguments))
 
 
 if __name__ == "__main__":

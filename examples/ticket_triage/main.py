@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
-import os
-import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,10 +17,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from examples.ticket_triage import terminal
 from examples.ticket_triage.answer_time import answer_time
 from examples.ticket_triage.board import Board
+from examples.ticket_triage.command_line import BROKEN, KEPT, count, ended, port
 from examples.ticket_triage.comparison import Comparison
 from examples.ticket_triage.guarded import DEADLINE
 from examples.ticket_triage.lines import Lines
-from examples.ticket_triage.model_process import HOST, ModelError, ModelProcess, free_port
+from examples.ticket_triage.model_process import HOST, ModelProcess, free_port, point_clients_at
 from examples.ticket_triage.phases import plan
 from examples.ticket_triage.report import print_comparison, print_rules_agreement, print_waterfall, rules_agreement
 from examples.ticket_triage.run import play
@@ -38,11 +35,6 @@ if TYPE_CHECKING:
     from examples.ticket_triage.call import Call
     from examples.ticket_triage.watcher import Watcher
 
-KEPT: Final = 0
-BROKEN: Final = 1
-CANNOT_RUN: Final = 2
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
 SLUGGISH: Final = 1.2
 """Seconds for one answer from which the healthy model will often miss the time of a try."""
 
@@ -50,25 +42,13 @@ SLUGGISH: Final = 1.2
 def run(argv: Sequence[str]) -> int:
     """Run the demo. Return the exit status: 1 where the guarded service broke its promise."""
     arguments = _parser().parse_args(argv)
-    console = terminal.console()
-    try:
-        return asyncio.run(_demo(arguments, console))
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return CANNOT_RUN
-    except KeyboardInterrupt:
-        print("Interrupted; the model's process has ended too.", file=sys.stderr)
-        return INTERRUPTED
-    except asyncio.CancelledError:
-        print("Terminated; the model's process has ended too.", file=sys.stderr)
-        return TERMINATED
+    return ended(_demo(arguments, terminal.console()))
 
 
 async def _demo(arguments: argparse.Namespace, console: Console) -> int:
-    _end_orderly()
     spans = _collect_spans()
     with ModelProcess(free_port(arguments.port)) as model:
-        _point_clients_at(model)
+        point_clients_at(model)
         for notice in (terminal.why_plain(console, asked=arguments.plain), terminal.why_colourless(console)):
             if notice is not None:
                 console.print(notice, soft_wrap=True)
@@ -116,23 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Triage support tickets with a real model, without aiguard and with it, while the model breaks.",
         epilog="Exit status: 0; 1 where the guarded service gave an invalid or a late answer; 2 where it cannot run.",
     )
-    parser.add_argument("--tickets", type=_count, default=30, metavar="N", help="for the healthy model (default: 30)")
-    parser.add_argument("--port", type=_port, help="where the model listens (default: a free one)")
+    parser.add_argument("--tickets", type=count, default=30, metavar="N", help="for the healthy model (default: 30)")
+    parser.add_argument("--port", type=port, help="where the model listens (default: a free one)")
     parser.add_argument("--plain", action="store_true", help="one line a call instead of a live table")
     parser.add_argument("--json", type=_writable, metavar="FILE", help="write the figures there")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 1 to 65535")
-    return int(text)
 
 
 def _writable(text: str) -> Path:
@@ -144,23 +112,9 @@ def _writable(text: str) -> Path:
     return path
 
 
-def _end_orderly() -> None:
-    """End on SIGTERM, and when the terminal closes, as on Ctrl-C: with the model's process ended first."""
-    task = asyncio.current_task()
-    if task is not None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-
-
 def _collect_spans() -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return exporter
-
-
-def _point_clients_at(model: ModelProcess) -> None:
-    os.environ["OPENAI_BASE_URL"] = model.base_url
-    os.environ["OPENAI_API_KEY"] = "none-is-needed-here"
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = HOST  # a proxy for the internet knows nothing of our loopback

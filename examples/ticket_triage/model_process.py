@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -156,6 +157,13 @@ class ModelProcess:
                 "Try another port with --port; if the installation is damaged: `make clean demo`.",
             ]
         )
+
+
+def point_clients_at(model: ModelProcess) -> None:
+    """Have OpenAI's clients of this process ask that model."""
+    os.environ["OPENAI_BASE_URL"] = model.base_url
+    os.environ["OPENAI_API_KEY"] = "none-is-needed-here"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = HOST  # a proxy for the internet knows nothing of our loopback
 
 
 def _late(port: int) -> str:

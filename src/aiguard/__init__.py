@@ -1,5 +1,6 @@
 """aiguard: a boundary around every AI call."""
 
+import importlib
 import os
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from aiguard.errors import (
 from aiguard.explanation import Explanation, explain
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
+from aiguard.owner import Owner
 from aiguard.policy import Policy
 from aiguard.problem import Position, Problem
 from aiguard.propagation import deadline_headers, within
@@ -43,7 +45,9 @@ from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Price, Retry, R
 from aiguard.stream import Interrupted
 
 if TYPE_CHECKING:
+    from aiguard import control
     from aiguard.config import Loaded, configure, configured, reload
+    from aiguard.governance.errors import ControlError
     from aiguard.monitor import expose
 from aiguard.usage import Usage, report_usage
 from aiguard.user_rows import classify_as
@@ -61,6 +65,7 @@ __all__ = [
     "CircuitOpenError",
     "ComponentError",
     "ContractRates",
+    "ControlError",
     "CoolingDownError",
     "DeadlineExceededError",
     "Explanation",
@@ -79,6 +84,7 @@ __all__ = [
     "OneOf",
     "Outcome",
     "OutputContract",
+    "Owner",
     "Policy",
     "PolicyError",
     "Position",
@@ -96,6 +102,7 @@ __all__ = [
     "classify_as",
     "configure",
     "configured",
+    "control",
     "deadline_headers",
     "explain",
     "expose",
@@ -115,8 +122,15 @@ if not TYPE_CHECKING:
         # what reads files is imported by who has one
         if name in {"Loaded", "configure", "configured", "reload"}:
             import aiguard.config  # noqa: PLC0415 - as above
+            import aiguard.governance.policies  # noqa: PLC0415 - it records what comes into force
 
             return getattr(aiguard.config, name)
+        if name == "control":
+            return importlib.import_module("aiguard.control")
+        if name == "ControlError":
+            from aiguard.governance.errors import ControlError  # noqa: PLC0415 - as above
+
+            return ControlError
         if name == "expose":
             import aiguard.monitor  # noqa: PLC0415 - as above
 

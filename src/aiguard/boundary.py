@@ -29,6 +29,7 @@ from aiguard.policy import Settings, check_name, policy_of
 from aiguard.problem import Problem, nearest, shown
 from aiguard.registry import Registry
 from aiguard.rung import BoundaryRung, Rung
+from aiguard.strict import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -101,6 +102,8 @@ class Boundary:
             self._check_dependency(policy)
             revision = Revision(self.name, policy)
             self._check(revision)
+            if not IN_FORCE.overrides.clears(self.name, policy):
+                revision.pipelines.clear()  # until somebody does: see `_pipeline`
         except PolicyError as error:
             raise IN_FORCE.overrides.placed(self.name, error) from None
         self._adopt(revision)
@@ -157,6 +160,9 @@ class Boundary:
         revision = self._revision
         pipeline = revision.pipelines.get(shape.value)
         if pipeline is None:
+            if not IN_FORCE.overrides.clears(self.name, revision.policy):
+                reason = f"{VARIABLE} is set, and no file was read: call `aiguard.configure(…)` before the first call"
+                raise PolicyError(Problem(reason, self.name))
             ladder = _ladder(revision.policy)
             if ladder is None:
                 raise PolicyError(*_missing(self.name, revision.policy))

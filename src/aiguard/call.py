@@ -140,6 +140,8 @@ class Journal:
         reported: Whether its input broke a contract that only warns.
         waited: Seconds that it stood in line for permits.
         items: How long the consumer of a stream waited for its items; `None` where nobody listens.
+        key: What tells the calls of its boundary apart; `None` where nothing does.
+        by_ai: Whether what it answers is an AI component's: its own, or a rung's.
     """
 
     # class attributes: most calls set none of them
@@ -159,6 +161,8 @@ class Journal:
     reported = False
     waited = 0.0
     items: ItemTimes | None = None
+    key: Hashable = None
+    by_ai = True
 
     def __init__(self, begun: float, listener: Listener | None, partition: Any) -> None:
         self.begun = begun

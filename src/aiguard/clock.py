@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Protocol
 
@@ -36,3 +37,8 @@ class SystemClock:
 
 
 SYSTEM: Clock = SystemClock()
+
+
+def unique(size: int) -> bytes:
+    """Return so many bytes of chance, for a name that nothing else will ever have."""
+    return os.urandom(size)

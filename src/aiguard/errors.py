@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 import pybreaker
 
 from aiguard.failure import INVALID_OUTPUTS, Failure, FailureKind
-from aiguard.problem import Problem
+from aiguard.problem import SHOWN, Problem, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiguard.outcome import Outcome
+    from aiguard.owner import Owner
 
 
 class PolicyError(ValueError):
@@ -65,7 +66,10 @@ class BoundaryError(Exception):
     Attributes:
         failure: Why: kind, stage, a message that is safe to log.
         boundary: The name of the boundary that raised.
+        owner: Who answers for that boundary, with the runbook where one is known; `None` where nobody was named.
     """
+
+    owner: Owner | str | None = None
 
     def __init__(
         self,
@@ -93,15 +97,28 @@ class BoundaryError(Exception):
 
     def __str__(self) -> str:
         where = f"boundary {self.boundary!r}: " if self.boundary else ""
-        return f"{where}{self.failure.kind}: {self.failure.message}"
+        return f"{where}{self.failure.kind}: {self.failure.message}{_whose(self.owner)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # an SDK's exception often cannot be pickled, and may hold content: it stays in its process
-        return (_rebuild, (type(self), replace(self.failure, exception=None), self.boundary))
+        return (_rebuild, (type(self), replace(self.failure, exception=None), self.boundary, self.owner))
 
 
-def _rebuild(cls: type[BoundaryError], failure: Failure, boundary: str) -> BoundaryError:
-    return cls(failure, boundary=boundary)
+def _rebuild(
+    cls: type[BoundaryError], failure: Failure, boundary: str, owner: Owner | str | None = None
+) -> BoundaryError:
+    error = cls(failure, boundary=boundary)
+    error.owner = owner
+    return error
+
+
+def _whose(owner: Owner | str | None) -> str:
+    """Return whom to turn to, and where it is written what to do, as the end of a message."""
+    if owner is None:
+        return ""
+    who, runbook = str(owner), getattr(owner, "runbook", None)
+    named = who if who.isprintable() and len(who) <= SHOWN else shown(who)
+    return f" (owner {named}, runbook {runbook})" if runbook else f" (owner {named})"
 
 
 class RejectedError(BoundaryError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Final, Protocol
+
+from aiguard.strict import is_strict
 
 if TYPE_CHECKING:
     from aiguard.errors import PolicyError
@@ -19,6 +22,14 @@ class Overrides(Protocol):
     def placed(self, name: str, error: PolicyError) -> PolicyError:
         """Return a refusal of the boundary `name` with the positions of what was refused."""
 
+    def clears(self, name: str, policy: Policy) -> bool:
+        """
+        Whether strict mode lets the boundary run; `False` while that is not known.
+
+        Raises:
+            PolicyError: It does not.
+        """
+
 
 class AsCoded:
     """Nothing is configured: code alone says what the policy is."""
@@ -32,6 +43,10 @@ class AsCoded:
     def placed(self, name: str, error: PolicyError) -> PolicyError:  # noqa: ARG002 - the protocol's
         """Return `error`: the traceback leads to the code."""
         return error
+
+    def clears(self, name: str, policy: Policy) -> bool:  # noqa: ARG002 - the protocol's
+        """Whether there is no strict mode: in it, only a file can clear a boundary, and it may come yet."""
+        return not is_strict(os.environ)
 
 
 class InForce:

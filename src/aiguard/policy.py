@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, TypedDict
 
@@ -11,12 +13,16 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from aiguard.errors import PolicyError
 from aiguard.failure import FailureKind
+from aiguard.owner import Owner
 from aiguard.problem import Problem, shown
-from aiguard.settings import NOT_BUILT, REQUIRED, SECONDS, Seconds, SettingsGroup, finite
+from aiguard.risk import TIERS, OnStale, Risk
+from aiguard.settings import REQUIRED, SECONDS, Seconds, SettingsGroup, finite
 from aiguard.strategies import Breaker, Budget, Bulkhead, Hedge, Price, Retry, RetryBudget
 
 NAME_LIMIT: Final = 100
 NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 ShapeName = Literal["sync", "async", "generator", "async_generator"]
 StreamMode = Literal["passthrough", "buffer", "elements"]
@@ -47,7 +53,13 @@ class Policy(SettingsGroup):
     Attributes:
         deadline: The whole call: queueing, attempts, waits, validation, fallback. For a stream: the time spent
             waiting for the component. Required: no default can know how long your caller may wait.
-        owner: Who answers for the boundary.
+        owner: Who answers for the boundary: an `Owner`, or the name of a team or person. Required in
+            [strict mode](configuration.md#strict-mode).
+        risk: What is at stake: `"low"`, `"medium"` or `"high"`. It sets `on_stale`, who may resume after a halt and
+            whether time alone ends it, and how severe `aiguard check` is.
+        review_by: The last day before somebody has to look at the boundary again: a date, or its text, `"2027-01-31"`.
+        on_stale: What holds when a process no longer knows whether the boundary is halted: `"keep"` goes on with what
+            it knew last, `"off"` halts it. By `risk`: `"off"` for high, else `"keep"`.
         output: What the answer must satisfy: a type, or an `OutputContract`.
         input: What the arguments must satisfy before the component is asked: an `InputContract`, or a type, which is
             that of the first argument.
@@ -88,7 +100,10 @@ class Policy(SettingsGroup):
     PREFIX: ClassVar[str | None] = ""
 
     deadline: Seconds | None = None
-    owner: str | None = None
+    owner: str | Owner | None = None
+    risk: Risk = "medium"
+    review_by: date | None = None
+    on_stale: OnStale | None = None
     output: Any = None
     input: Any = None
     attempt_timeout: Seconds | None = None
@@ -119,6 +134,31 @@ class Policy(SettingsGroup):
         """Whether its calls count for the retry budget: only where somebody may spend what they add to it."""
         repeats = self.retry is not None or self.reask > 0 or self.hedge is not None
         return self.retry_budget is not None and (repeats or self.dependency is not None)
+
+    @property
+    def when_stale(self) -> OnStale:
+        """What holds when a process no longer knows whether the boundary is halted."""
+        return self.on_stale or TIERS[self.risk].on_stale
+
+    @field_validator("owner", mode="before")
+    @classmethod
+    def _somebody(cls, value: object) -> object:
+        if value is None or isinstance(value, str | Owner):
+            return value
+        if isinstance(value, Mapping):
+            return Owner(**value)
+        msg = "must be a string, the name of a team or a person, or an `Owner`"
+        raise ValueError(msg)
+
+    @field_validator("review_by", mode="before")
+    @classmethod
+    def _day(cls, value: object) -> object:
+        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+            return value
+        if isinstance(value, str) and DAY.fullmatch(value):
+            return date.fromisoformat(value)
+        msg = "must be a date, such as '2027-01-31'"
+        raise ValueError(msg)
 
     @field_validator("fallback", mode="before")
     @classmethod
@@ -261,7 +301,10 @@ class Settings(TypedDict, total=False):
     """The keyword settings of `guard` and `Boundary` but for `output`, for type checkers; see `Policy`."""
 
     deadline: float | None
-    owner: str | None
+    owner: str | Owner | None
+    risk: Risk
+    review_by: date | str | None
+    on_stale: OnStale | None
     input: Any
     attempt_timeout: float | None
     retry: Retry | None
@@ -300,6 +343,3 @@ def policy_of(name: str, settings: dict[str, Any]) -> Policy:
         return Policy(**settings)
     except PolicyError as error:
         raise error.of(name) from None
-
-
-assert not NOT_BUILT & set(Policy.model_fields), "a built setting is still listed as not built"  # noqa: S101

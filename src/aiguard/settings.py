@@ -11,9 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from aiguard.errors import PolicyError
 from aiguard.problem import Problem, nearest, shown
 
-NOT_BUILT: Final = frozenset({"on_stale", "review_by", "risk"})
-"""Settings that the design names and this version does not have: refused, never ignored."""
-
 
 def finite(value: float) -> float:
     """Return `value`, which must be a number that ends."""
@@ -61,8 +58,6 @@ _NAMES: Final[set[str]] = set()
 
 def unknown(setting: str, group: type[BaseModel]) -> str:
     """Return why there is no such `setting` in `group`, with the nearest one that there is."""
-    if setting in NOT_BUILT:
-        return "not built in this version of aiguard"
     return f"no such setting{nearest(setting, group.model_fields)}"
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiguard.failure import Failure
+
 
 class Expired(Exception):  # noqa: N818 - no error
     """
@@ -29,4 +34,13 @@ class Boxed(Exception):  # noqa: N818 - no error
 
 
 class Halted(Exception):  # noqa: N818 - no error
-    """The boundary was switched off while a stream was on its way."""
+    """
+    The boundary was halted while a stream, or a rung with AI, was on its way.
+
+    Attributes:
+        failure: By whom, and why.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__()
+        self.failure = failure

@@ -39,6 +39,7 @@ BUDGETS = {
         "elements": 150.0,
         "buffer": 150.0,
     },
+    "gate": {"gate": 0.5},
     "telemetry": {"checks": 5.0, "sampled-out": 50.0, "recorded": 150.0, "keep-degraded": 150.0, "item": 1.0},
 }
 

@@ -8,7 +8,8 @@ import pytest
 
 from aiguard import Boundary, Rung, guard
 from aiguard.check.floor import floor
-from aiguard.check.rungs import kind_of, takes_time
+from aiguard.check.rungs import takes_time
+from aiguard.governance.floor import kind_of
 from aiguard.rung import BoundaryRung, last_good
 from aiguard.testing.virtual import fresh_registry
 from tests.check.subjects import reasons, subject

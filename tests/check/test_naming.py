@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 SHOP = """
 from aiguard import Boundary, guard
 
-@guard("ticket-triage", deadline=2.0, output=str, fallback=[""])
+@guard("ticket-triage", owner="shop", deadline=2.0, output=str, fallback=[""])
 def triage(ticket):
     return ticket
 
-embed = Boundary("embed", deadline=1.0, output=str, fallback=[""])
-pending = Boundary("pending", output=str, fallback=[""])
+embed = Boundary("embed", owner="shop", deadline=1.0, output=str, fallback=[""])
+pending = Boundary("pending", owner="shop", output=str, fallback=[""])
 """
 
 

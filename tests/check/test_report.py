@@ -30,7 +30,7 @@ boundaries:
   embed:
     deadline: 1
     breaker: {failure_rate: 50}
-    risk: low
+    risk: none
     breaker: {}
 """
 
@@ -60,7 +60,8 @@ def test_everything_that_is_wrong_is_told(project: Project) -> None:
 
 def test_what_is_wrong_with_one_boundary_hides_nothing_of_another(project: Project) -> None:
     """Rules look at every boundary that is valid."""
-    report = project.check("version: 1\nboundaries:\n  a: {deadlin: 1}\n  b: {deadline: 1, output: 'builtins:str'}\n")
+    valid = "{owner: shop, deadline: 1, output: 'builtins:str'}"
+    report = project.check(f"version: 1\nboundaries:\n  a: {{deadlin: 1}}\n  b: {valid}\n")
     assert told(report) == ["aiguard.yaml:3:7 invalid a.deadlin", "aiguard.yaml:4:3 no-floor b.fallback"]
 
 
@@ -74,7 +75,7 @@ def test_nothing_is_said_of_a_boundary_that_was_not_read_whole(project: Project)
 
 def test_a_variable_that_was_refused_hides_nothing(project: Project) -> None:
     """It is one setting of one boundary."""
-    file = "version: 1\nboundaries: {a: {deadline: 1, output: 'builtins:str'}}\n"
+    file = "version: 1\nboundaries: {a: {owner: shop, deadline: 1, output: 'builtins:str'}}\n"
     assert told(project.check(file, AIGUARD__A__ATTEMPT_TIMEOUT="soon")) == [
         "aiguard.yaml:2:14 no-floor a.fallback",
         "AIGUARD__A__ATTEMPT_TIMEOUT invalid None.attempt_timeout",
@@ -156,10 +157,10 @@ def test_a_setting_of_the_environment_is_placed_there(project: Project) -> None:
 def test_rules_judge_what_file_environment_and_code_say_together(project: Project) -> None:
     """A floor in code, a contract in the file, a mode in the environment, retries in the defaults."""
     project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', deadline=1.0, fallback=[''])\n")
-    file = "version: 1\ndefaults: {retry: {attempts: 2}}\nboundaries: {b: {output: 'builtins:str'}}\n"
+    file = "version: 1\ndefaults: {owner: shop, retry: {attempts: 2}}\nboundaries: {b: {output: 'builtins:str'}}\n"
     report = project.check(file, "shop", AIGUARD__B__MODE="off")
     assert told(report) == [
-        "aiguard.yaml:2:12 no-attempt-timeout b.attempt_timeout",
+        "aiguard.yaml:2:25 no-attempt-timeout b.attempt_timeout",
         "AIGUARD__B__MODE switched-off b.mode",
     ]
 
@@ -176,9 +177,9 @@ def test_a_finding_stands_where_the_setting_is_said(project: Project) -> None:
         c = Boundary("c", deadline=1.0, output=str, fallback=[""])
         """,
     )
-    file = "version: 1\ndefaults: {mode: off}\nboundaries: {a: {}, b: {}, c: {mode: off}}\n"
+    file = "version: 1\ndefaults: {owner: shop, mode: off}\nboundaries: {a: {}, b: {}, c: {mode: off}}\n"
     assert told(project.check(file, "shop")) == [
-        "aiguard.yaml:2:12 switched-off a.mode",
+        "aiguard.yaml:2:25 switched-off a.mode",
         "aiguard.yaml:3:32 switched-off c.mode",
         "shop.py:4:0 switched-off b.mode",
     ]
@@ -186,7 +187,7 @@ def test_a_finding_stands_where_the_setting_is_said(project: Project) -> None:
 
 def test_what_is_missing_is_placed_where_the_boundary_is_named(project: Project) -> None:
     """In the file where it names it, else in the code."""
-    project.write("shop.py", "import aiguard\na = aiguard.Boundary('a', deadline=1.0, output=str)\n")
+    project.write("shop.py", "import aiguard\na = aiguard.Boundary('a', owner='shop', deadline=1.0, output=str)\n")
     assert told(project.check("version: 1\nboundaries: {a: {}}\n", "shop")) == ["aiguard.yaml:2:14 no-floor a.fallback"]
     assert told(project.check(None, "shop")) == ["shop.py:2:0 no-floor a.fallback"]
 

@@ -102,7 +102,7 @@ def test_a_format_that_is_none_is_a_mistake_in_use(project: Project) -> None:
 
 def test_code_alone_can_be_checked(project: Project) -> None:
     """Without a file, environment and code are looked at."""
-    project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', deadline=1.0, output=str)\n")
+    project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', owner='shop', deadline=1.0, output=str)\n")
     result = run("check", "--app", "shop")
     assert result.exit_code == 0
     assert result.stdout.startswith("shop.py:2: warning: boundary 'b': setting `fallback`: missing, so a call that")

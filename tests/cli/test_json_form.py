@@ -50,7 +50,7 @@ def test_the_shape_is_stable(project: Project) -> None:
 def test_what_is_not_known_is_null(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of code the column; of a variable the line too."""
     monkeypatch.setenv("AIGUARD__FAR__MODE", "off")
-    project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', deadline=1.0, output=str)\n")
+    project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', owner='shop', deadline=1.0, output=str)\n")
     found = json.loads(run("check", "--app", "shop", "--format", "json").stdout)
     assert [(one["rule"], one["line"], one["column"], one["value"]) for one in found["findings"]] == [
         ("no-floor", 2, None, None),

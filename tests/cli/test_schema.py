@@ -29,7 +29,10 @@ boundaries:
   empty:
   ticket-triage:
     deadline: 2.5
-    owner: support-ml
+    owner: {{team: support-ml, person: anna, runbook: "https://example.org/triage"}}
+    risk: high
+    review_by: 2027-01-31
+    on_stale: keep
     attempt_timeout: 800ms
     retry:
       attempts: 3
@@ -94,6 +97,13 @@ boundaries:
     breaker: null
     retry_budget: null
     output: {{schema: {{type: object, properties: {{a: {{type: string}}}}, required: [a]}}}}
+directory:
+  people:
+    anna: {{name: Anna Example, contact: anna@example.org, runbook: "https://example.org/anna"}}
+    ben: {{name: Ben Example, contact: ~}}
+  teams:
+    support-ml: {{members: [anna, ben], runbook: "https://example.org/support"}}
+control: {{halt: [support-ml, ben], resume: [anna]}}
 """
 
 
@@ -144,7 +154,16 @@ def test_everything_that_a_file_may_say_is_accepted() -> None:
         "version: true",
         "version: null",
         "version: 1\nboundary: {}",
-        "version: 1\ndirectory: {}",
+        "version: 1\ndirectory: []",
+        "version: 1\ndirectory: {persons: {}}",
+        "version: 1\ndirectory: {people: {anna: {}}}",
+        "version: 1\ndirectory: {people: {anna: {name: 7}}}",
+        "version: 1\ndirectory: {people: {anna: {name: Anna, phone: '7'}}}",
+        "version: 1\ndirectory: {teams: {shop: {members: []}}}",
+        "version: 1\ndirectory: {teams: {shop: {runbook: x}}}",
+        "version: 1\ncontrol: [anna]",
+        "version: 1\ncontrol: {halt: anna}",
+        "version: 1\ncontrol: {stop: [anna]}",
         "version: 1\nboundaries: []",
         "version: 1\nboundaries: {'two words': {}}",
         "version: 1\nboundaries: {'': {}}",

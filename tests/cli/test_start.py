@@ -36,7 +36,7 @@ def test_the_command_is_installed_and_knows_its_version() -> None:
 def test_an_application_is_found_in_the_current_directory(project: Project) -> None:
     """The script's own folder is the first on Python's path, not this one."""
     project.write("shop.py", "import aiguard\nb = aiguard.Boundary('b', deadline=1.0, output=str, fallback=[''])\n")
-    project.write("aiguard.yaml", "version: 1\nboundaries: {b: {fallback: [{call: 'rules:answer'}]}}\n")
+    project.write("aiguard.yaml", "version: 1\nboundaries: {b: {owner: shop, fallback: [{call: 'rules:answer'}]}}\n")
     project.write("rules.py", "def answer(ticket): ...\n")
     ended = ran("check", "--app", "shop", "--strict")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "nothing found in 1 boundary\n", "")

@@ -7,15 +7,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from aiguard import guard
 from aiguard.cli import status, status_words
 from aiguard.cli.status_columns import COLUMNS, name_width, shown_in
-from aiguard.monitor.client import states
+from aiguard.cli.status_notes import notes
+from aiguard.monitor.client import Answers, states
 from aiguard.monitor.directory import made, sockets_in
 from aiguard.monitor.exposure import Exposure
 from aiguard.monitor.merging import merged
+from aiguard.monitor.schema import StateAnswer
 from aiguard.testing import VirtualClock, virtual_time
 from docs.drawings import screens
 from tests.cli.commands import run
@@ -33,7 +36,7 @@ def incident(clock: VirtualClock, tmp_path: Path) -> Incident:
     return Incident(clock, tmp_path)
 
 
-def text_of(incident: Incident | screens.Incident, width: int) -> list[str]:
+def text_of(incident: Incident | screens.Incident | _Answering, width: int) -> list[str]:
     """Return the table as it is written into a window of that width."""
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
@@ -215,3 +218,48 @@ def test_a_rate_has_three_figures(per_second: float, shown: str) -> None:
 def test_an_age_has_one_unit(length: float, shown: str) -> None:
     """A clock that stepped back makes nothing younger than now."""
     assert status_words.age(length) == shown
+
+
+def test_below_the_table_stands_what_to_know_of_a_boundary(incident: Incident) -> None:
+    """Who halted it, what is at stake, and where it is written what to do; of one that runs well nothing."""
+    first, second = json.loads(json.dumps(incident.states().answers))
+    for boundary in (*first["boundaries"], *second["boundaries"]):
+        boundary["runbook"] = "https://x/\x1b"
+    [triage] = [one for one in second["boundaries"] if one["name"] == "ticket-triage"]
+    halt = {"id": "1" * 32, "key": None, "by": "anna", "reason": "INC-12", "since": 1795470604.0, "until": None}
+    keyed = halt | {"id": "2" * 32, "key": "acme", "until": 1795474204.0, "since": 1795470605.0}
+    triage |= {"risk": "high", "halts": [keyed, halt], "mode": "halted"}
+    [_, row] = merged([first, second])
+    assert (row["risk"], row["mode"]) == ("high", "mixed")
+    assert [line for line, _ in notes(row)] == [
+        "ticket-triage: halted by anna since 2026-11-23T21:50:04Z: INC-12",
+        "ticket-triage: halted for acme by anna since 2026-11-23T21:50:05Z: INC-12 (until 2026-11-23T22:50:04Z)",
+        "ticket-triage: high risk, runbook https://x/\\x1b",
+    ]
+    [quiet, row] = merged([second])
+    assert (list(notes(quiet)), row["mode"]) == ([], "halted")
+    lines = text_of(_Answering(incident, second), 1000)
+    assert lines[2].split()[2] == "halt"
+    assert lines[3] == "ticket-triage: halted by anna since 2026-11-23T21:50:04Z: INC-12"
+
+
+def test_a_process_of_the_version_before_is_shown_too(incident: Incident) -> None:
+    """It says nothing of risk, runbook and halts."""
+    answers = json.loads(json.dumps(incident.states().answers))
+    for boundary in (boundary for answer in answers for boundary in answer["boundaries"]):
+        for name in ("risk", "runbook", "halts"):
+            del boundary[name]
+    rows = merged([TypeAdapter(StateAnswer).validate_python(answer) for answer in answers])
+    assert [(row["risk"], row["runbook"], row["halts"]) for row in rows] == [(None, None, [])] * 2
+
+
+class _Answering:
+    """An incident in which one process answers."""
+
+    def __init__(self, incident: Incident, answer: Any) -> None:
+        self.directory = incident.directory
+        self._answer = answer
+
+    def states(self) -> Any:
+        """Return what it answers."""
+        return Answers((self._answer,), ())

@@ -14,7 +14,8 @@ from aiguard.cli import top, top_boundary
 from aiguard.cli.top import Processes, Top
 from aiguard.cli.top_boundary import BoundaryScreen, timeline
 from aiguard.monitor.client import Answers
-from aiguard.monitor.directory import UnusableError, made, sockets_in
+from aiguard.monitor.directory import made, sockets_in
+from aiguard.state_directory import UnusableError
 from tests.cli.commands import run
 from tests.monitor.incident import Incident
 

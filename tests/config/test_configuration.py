@@ -223,6 +223,9 @@ def test_a_boundary_nobody_speaks_of_keeps_its_policy() -> None:
         ("AIGUARD__T__RETRY__ATTEMPTS", "4", {"retry": {"attempts": 4}}),
         ("AIGUARD__T__FALLBACK", "[{value: [1]}]", {"fallback": [[1]]}),
         ("AIGUARD__T__OWNER", "12ab", {"owner": "12ab"}),
+        ("AIGUARD__T__OWNER__TEAM", "support-ml", {"owner": {"team": "support-ml"}}),
+        ("AIGUARD__T__OWNER__RUNBOOK", "https://x", {"owner": {"runbook": "https://x"}}),
+        ("AIGUARD__T__REVIEW_BY", "2027-01-31", {"review_by": "2027-01-31"}),
     ],
 )
 def test_a_variable_is_read_as_yaml(variable: str, value: str, expected: dict[str, Any]) -> None:
@@ -285,8 +288,12 @@ def test_toml_says_the_same() -> None:
     ("block", "position", "words"),
     [
         ("deadlin: 2", (4, 5), ["`deadlin`=2", "did you mean `deadline`?"]),
-        ("risk: high", (4, 5), ["`risk`='high'", "not built"]),
-        ("breaker: {risk: 1}", (4, 15), ["`breaker.risk`=1", "not built"]),
+        ("risk: hig", (4, 5), ["`risk`='hig'", "'low', 'medium' or 'high'"]),
+        ("review_by: 2027-02-30", (4, 5), ["`review_by`='2027-02-30'", "day is out of range"]),
+        ("review_by: soon", (4, 5), ["`review_by`='soon'", "must be a date, such as '2027-01-31'"]),
+        ("owner: {tem: x}", (4, 13), ["`owner.tem`='x'", "did you mean `team`?"]),
+        ("owner: {team: x, runbook: 7}", (4, 22), ["`owner.runbook`=7", "string"]),
+        ("breaker: {risk: 1}", (4, 15), ["`breaker.risk`=1", "no such setting"]),
         ("breaker: {windw: 1}", (4, 15), ["`breaker.windw`=1", "did you mean `window`?"]),
         ("deadline: -1", (4, 5), ["`deadline`=-1", "greater than 0"]),
         ("deadline: .inf", (4, 5), ["`deadline`=inf", "finite"]),
@@ -390,7 +397,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         ("aiguard.yaml:11:3: ", "cannot tell it from 'one'"),
         ("aiguard.yaml:12:", "'ring-a'"),
         ("aiguard.yaml:13:", "'ring-b'"),
-        ("aiguard.yaml:14:1: ", "`control`: not built"),
+        ("aiguard.yaml:14:18: ", "`control.halt[0]`='x'"),
     ]
     for start, word in expected:
         assert any(line.startswith(start) and word in line for line in told), (start, word, told)

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiguard import Breaker, Bulkhead, Policy, PolicyError, Problem, Retry
+from aiguard import Breaker, Bulkhead, Owner, Policy, PolicyError, Problem, Retry
 from aiguard.config.application import rehearsed
-from aiguard.config.configuration import SECTIONS, Configuration
+from aiguard.config.configuration import Configuration
+from aiguard.config.document import SECTIONS
 from aiguard.config.ladder_form import RUNGS
 from aiguard.config.tenacity_names import ARGUMENTS, MADE_OF
 from aiguard.config.yaml_text import write_yaml
-from aiguard.settings import NOT_BUILT
 
 HERE = "tests.config.importable"
 VALID = f"""\
@@ -31,13 +31,18 @@ boundaries:
       - {{boundary: other}}
       - {{value: {{category: other, priority: 1}}}}
   other: {{deadline: 2, mode: off, output: {{schema: {{type: object, properties: {{a: {{type: integer}}}}}}}}}}
+directory:
+  people: {{anna: {{name: Anna, contact: anna@example.org}}, ben: {{name: Ben}}}}
+  teams: {{support-ml: {{members: [anna, ben], runbook: "https://example.org/support"}}}}
+control: {{halt: [support-ml, ben], resume: [anna]}}
 """
 
 words = st.sampled_from(
     [
         *SECTIONS, *Policy.model_fields, *Retry.model_fields, *Breaker.model_fields, *Bulkhead.model_fields,
-        *RUNGS, *ARGUMENTS, *MADE_OF, *NOT_BUILT, "by", "ttl", "size", "schema", "checks", "extract", "type",
-        "properties", "ticket-triage", "other", "deadlin", "a b", "", "<<",
+        *Owner.model_fields, *RUNGS, *ARGUMENTS, *MADE_OF, "by", "ttl", "size", "schema", "checks", "extract", "type",
+        "properties", "people", "teams", "members", "name", "contact", "halt", "resume", "anna", "support-ml",
+        "ticket-triage", "other", "deadlin", "a b", "", "<<",
     ]
 )  # fmt: skip
 scalars = st.one_of(

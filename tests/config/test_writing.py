@@ -22,6 +22,7 @@ from aiguard import (
     JsonSchema,
     OneOf,
     OutputContract,
+    Owner,
     Policy,
     PolicyError,
     Price,
@@ -159,9 +160,14 @@ rungs = st.one_of(
     st.builds(lambda ttl, size: last_good(by=importable.question, ttl=ttl, size=size), seconds, st.integers(1, 9999)),
     names.map(BoundaryRung),
 )
+lines = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=9)
+owners = st.builds(Owner, team=lines, person=st.none() | lines, runbook=st.none() | lines)
 policies = some(
     deadline=st.none() | seconds,
-    owner=st.none() | texts,
+    owner=st.none() | texts | owners,
+    risk=st.sampled_from(["low", "medium", "high"]),
+    review_by=st.none() | st.dates(),
+    on_stale=st.sampled_from(["keep", "off", None]),
     output=contracts,
     input=inputs,
     retry=st.none() | retries,

@@ -170,7 +170,7 @@ def renamed(text: str) -> str:
         (plain, {"idle": 1.0}, ["idle", "1.0", "no generator"]),
         (plain, {"input": {"x": str}}, ["input", "InputContract({…})"]),
         (plain, {"input": "text"}, ["input", "must be a rule, a type"]),
-        (plain, {"risk": None}, ["risk", "not built"]),
+        (plain, {"risk": None}, ["risk", "None", "'low', 'medium' or 'high'"]),
         (plain, {"dead_line": 1.0}, ["dead_line", "1.0", "`deadline`"]),
         (plain, {"retries": 3}, ["retries", "3", "`retry`"]),
         (plain, {"zzz": 1}, ["zzz", "1", "no such setting"]),

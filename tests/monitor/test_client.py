@@ -11,7 +11,8 @@ import pytest
 
 from aiguard.monitor import client
 from aiguard.monitor.client import Silent, states, traces
-from aiguard.monitor.directory import UnusableError, made, sockets_in
+from aiguard.monitor.directory import made, sockets_in
+from aiguard.state_directory import UnusableError
 from tests.monitor.incident import Incident
 
 if TYPE_CHECKING:

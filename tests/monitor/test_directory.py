@@ -12,7 +12,6 @@ import pytest
 from aiguard.monitor import directory
 from aiguard.monitor.directory import (
     Entry,
-    UnusableError,
     address_of,
     check,
     entries,
@@ -20,8 +19,8 @@ from aiguard.monitor.directory import (
     made,
     remove_stale,
     sockets_in,
-    state_directory,
 )
+from aiguard.state_directory import UnusableError, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

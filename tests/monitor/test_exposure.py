@@ -20,7 +20,8 @@ from aiguard.engine.observer import OBSERVED
 from aiguard.monitor import client
 from aiguard.monitor import exposure as module
 from aiguard.monitor.client import states
-from aiguard.monitor.directory import UnusableError, made, sockets_in
+from aiguard.monitor.directory import made, sockets_in
+from aiguard.state_directory import UnusableError
 from tests.monitor.asking import ask
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiguard.monitor import server as module
-from aiguard.monitor.directory import UnusableError, sockets_in
+from aiguard.monitor.directory import sockets_in
 from aiguard.monitor.server import CLIENTS, QUESTION, Server
+from aiguard.state_directory import UnusableError
 from tests.monitor.asking import ask, connected, rest_of
 
 if TYPE_CHECKING:

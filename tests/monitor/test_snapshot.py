@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
-from aiguard import Boundary, Breaker, Budget, Bulkhead, OutputContract, Retry, guard
+from aiguard import Boundary, Breaker, Budget, Bulkhead, OutputContract, Owner, Retry, guard
+from aiguard.engine.state import SURROUNDINGS
+from aiguard.gate_file import GateFile
+from aiguard.halts import Halt
 from aiguard.monitor.record import answer_of
 from aiguard.monitor.schema import StateAnswer, TraceAnswer
 from aiguard.monitor.snapshot import state_of_process, trace_of_process
+from aiguard.switch import Gate
 from tests.monitor.incident import CANARY, Incident
 from tests.shapes import HttpError, Takes
 
@@ -42,8 +46,11 @@ def test_a_boundary_that_was_never_called_is_told_of(clock: VirtualClock, watch:
     assert dict(told(watch, "embed")) == {
         "name": "embed",
         "owner": "search",
+        "runbook": None,
+        "risk": "medium",
         "dependency": "provider",
         "mode": "off",
+        "halts": [],
         "breakers": [],
         "cooldown_until": None,
         "permits": {"limit": 4, "in_flight": 0, "queued": 0, "queue": 0},
@@ -62,6 +69,28 @@ def test_a_boundary_that_was_never_called_is_told_of(clock: VirtualClock, watch:
         "contracts": {},
         "budget": None,
     }
+
+
+def test_whose_it_is_and_who_halted_it_is_told_of(
+    clock: VirtualClock, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the runbook, what is at stake, and why; one that is halted for a key alone is on."""
+    monkeypatch.setattr(SURROUNDINGS, "gate", Gate(lambda: tmp_path, clock))
+    owner = Owner(team="search", person="anna", runbook="https://x")
+    Boundary("embed", owner=owner, risk="high", deadline=1.0)
+    Boundary("rank", deadline=1.0)
+    halt = Halt("1" * 32, "embed", None, "anna", "INC-12", clock.wall(), clock.wall() + 9.0, stays=True, recorded=True)
+    keyed = halt._replace(id="2" * 32, boundary="rank", key="acme", stays=False)
+    GateFile(tmp_path).change(lambda halts: (*halts, halt, keyed))
+    embed, rank = told(watch, "embed"), told(watch, "rank")
+    assert (embed["owner"], embed["runbook"], embed["risk"]) == ("search (anna)", "https://x", "high")
+    since = round(clock.wall(), 3)
+    said = {"by": "anna", "reason": "INC-12", "since": since}
+    assert (embed["mode"], embed["halts"]) == ("halted", [{"id": "1" * 32, "key": None, "until": None} | said])
+    assert (rank["mode"], rank["halts"]) == (
+        "on",
+        [{"id": "2" * 32, "key": "acme", "until": round(since + 9.0, 3)} | said],
+    )
 
 
 def test_a_pending_boundary_is_told_of(clock: VirtualClock, watch: Watch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from aiguard.contract import Judge
 from aiguard.engine.runtime import AsyncRuntime
+from aiguard.errors import HaltedError
 from aiguard.stages import breaker, bulkhead, hedge, line
 from aiguard.stages.budget import Ledger
 from aiguard.stages.circuit import Circuit
@@ -216,8 +217,9 @@ def answers_leave_a_gate_that_is_shut(patch: Patch) -> None:
     """A boundary that was switched off while a call ran lets its answer out."""
 
     async def run(self: GateStage, proceed: Any, call: Any) -> Any:
-        if self.switch.off:
-            raise self._halted()
+        why = self.switch.halted()
+        if why is not None:
+            raise HaltedError(why)
         return await proceed(call)
 
     patch.setattr(GateStage, "run", run)

@@ -19,6 +19,7 @@ from aiguard import (
     InputContract,
     OneOf,
     OutputContract,
+    Owner,
     Retry,
     RetryBudget,
     Rung,
@@ -133,6 +134,25 @@ def test_a_fallback(scenario: Callable[..., Harness], recorded: Recorded) -> Non
     assert rung.status.status_code is StatusCode.UNSET
     whose = {"aiguard.boundary": "scenario", "aiguard.owner": "team"}
     assert attributes(rung) == {**whose, "aiguard.fallback.name": "value"}
+
+
+@pytest.mark.parametrize("ladder", [[], ["floor"]])
+def test_a_runbook_is_on_the_span_of_the_call_and_on_how_it_ended(
+    scenario: Callable[..., Harness], recorded: Recorded, ladder: list[str]
+) -> None:
+    """Who looks at what went wrong is told where it is written what to do."""
+    owner = Owner(team="team", person="anna", runbook="https://x/triage")
+    harness = scenario(ConnectionError(), fallback=ladder, owner=owner)
+    if ladder:
+        harness()
+    else:
+        harness.fails()
+    call, attempt = recorded.named(CALL), recorded.named(ATTEMPT)
+    assert (attributes(call)["aiguard.owner"], attributes(call)["aiguard.runbook"]) == ("team", "https://x/triage")
+    assert "aiguard.runbook" not in attributes(attempt)
+    [event] = call.events
+    assert event.name == ("aiguard.degraded" if ladder else "aiguard.exception")
+    assert (event.attributes or {})["aiguard.runbook"] == "https://x/triage"
 
 
 def test_a_last_good_answer_has_its_age(

@@ -10,7 +10,7 @@ from aiguard.check.rules import INVALID
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiguard.check.rules import Rule
+    from aiguard.check.rules import Rule, Severity
     from aiguard.problem import Problem
 
 
@@ -20,12 +20,19 @@ class Finding:
     One thing that was found.
 
     Attributes:
-        rule: By which rule; it says how severe it is.
+        rule: By which rule; it says how severe it is as a rule.
         problem: What is wrong, and where.
+        must: Whether it is an error here in any case: much is at stake, or the mode is strict.
     """
 
     rule: Rule
     problem: Problem
+    must: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How severe it is."""
+        return "error" if self.must else self.rule.severity
 
     @property
     def message(self) -> str:

@@ -29,17 +29,28 @@ class UncheckableError(Exception):
 @contextlib.contextmanager
 def as_coded() -> Iterator[None]:
     """
-    Import what is imported here as uvicorn does, from the current directory, and let it say what the code says.
+    Import what is imported here as `from_here` does, and let it say what the code says.
 
     Its own `configure(…)` does nothing meanwhile: the file is laid over the code here, and every problem told, not only
-    that importing failed. What it prints goes to standard error: standard output is for the report.
+    that importing failed.
+    """
+    with from_here(), live.as_coded():
+        yield
+
+
+@contextlib.contextmanager
+def from_here() -> Iterator[None]:
+    """
+    Import what is imported here as uvicorn does, from the current directory.
+
+    What it prints goes to standard error: standard output is for the report.
     """
     here = str(Path.cwd())
     before = list(sys.path)
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        with live.as_coded(), contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
         sys.path[:] = before

@@ -26,12 +26,12 @@ def named_in_file(blocks: Mapping[str, Block], declared: Collection[str]) -> Ite
             yield Finding(UNKNOWN_BOUNDARY, Problem(reason, name, position=block.positions.get("")))
 
 
-def named_in_code(blocks: Mapping[str, Block], declared: Mapping[str, Declared]) -> Iterator[Finding]:
-    """Find boundaries that the code declares and the file does not name."""
+def named_in_code(blocks: Mapping[str, Block], declared: Mapping[str, Declared], *, strict: bool) -> Iterator[Finding]:
+    """Find boundaries that the code declares and the file does not name; in strict mode they do not start."""
     for name, one in declared.items():
         if name not in blocks:
             reason = "the file does not name it: what it does stands in the code alone"
-            yield Finding(UNLISTED_BOUNDARY, Problem(reason, name, position=one.position))
+            yield Finding(UNLISTED_BOUNDARY, Problem(reason, name, position=one.position), strict)
 
 
 def named_in_environment(environment: Environment, names: Collection[str]) -> Iterator[Finding]:

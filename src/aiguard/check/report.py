@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aiguard.check import naming
 from aiguard.check.contract import contract
 from aiguard.check.declarations import declarations
 from aiguard.check.finding import Finding, invalid
-from aiguard.check.floor import floor
+from aiguard.check.floor import drilling, floor
 from aiguard.check.importing import UncheckableError, as_coded, import_app
+from aiguard.check.owning import owning, reviewing
 from aiguard.check.stacking import stacking
-from aiguard.check.subject import Subject
+from aiguard.check.subject import Around, Subject
 from aiguard.check.switched import switched
 from aiguard.check.timing import timing
+from aiguard.clock import SYSTEM
 from aiguard.config.application import rehearsed
 from aiguard.config.block import EMPTY
 from aiguard.config.configuration import Configuration
 from aiguard.config.contents import UnreadableFileError, contents
 from aiguard.errors import PolicyError
+from aiguard.governance.drills import drilled
 from aiguard.policy import Policy
+from aiguard.state_directory import VARIABLE, UnusableError, state_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +40,10 @@ if TYPE_CHECKING:
 
 RULES_OF_ONE: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     naming.pending,
+    owning,
+    reviewing,
     floor,
+    drilling,
     timing,
     stacking,
     contract,
@@ -63,7 +71,7 @@ class Report:
 
     def count(self, severity: Severity) -> int:
         """Return how many findings are of that severity."""
-        return Counter(finding.rule.severity for finding in self.findings)[severity]
+        return Counter(finding.severity for finding in self.findings)[severity]
 
 
 def check(file: Path | None, apps: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Report:
@@ -82,12 +90,14 @@ def check(file: Path | None, apps: Sequence[str] = (), environ: Mapping[str, str
         UncheckableError: Where the file cannot be read, or a module is not there.
     """
     data = _contents(file)
+    environ = os.environ if environ is None else environ
     with as_coded():
         imported = [finding for app in dict.fromkeys(apps) for finding in import_app(app)]
         named = str(file) if file is not None else None
-        configuration = Configuration(named, data, os.environ if environ is None else environ)
+        configuration = Configuration(named, data, environ)
         known = declarations()
-        found = [*imported, *_Examination(configuration, known, complete=bool(apps) and not imported)()]
+        around = _around(configuration, environ)
+        found = [*imported, *_Examination(configuration, known, around, complete=bool(apps) and not imported)()]
     named_in_code = known.keys() if apps else set()
     boundaries = len(configuration.boundaries.keys() | named_in_code)
     return Report(named, tuple(apps), boundaries, tuple(sorted(found, key=_place)))
@@ -100,6 +110,19 @@ def _contents(file: Path | None) -> bytes:
         return contents(file)
     except UnreadableFileError as error:
         raise UncheckableError(f"{file} {error}") from None
+
+
+def _around(configuration: Configuration, environ: Mapping[str, str]) -> Around:
+    try:
+        drills = drilled(state_directory(environ.get(VARIABLE) or None))
+    except UnusableError:
+        drills = {}  # as it is where nobody has drilled
+    return Around(
+        people=configuration.people,
+        strict=configuration.strict,
+        today=datetime.fromtimestamp(SYSTEM.wall(), UTC).date(),
+        drills=drills,
+    )
 
 
 def _place(finding: Finding) -> tuple[bool, bool, str, int, int]:
@@ -116,13 +139,20 @@ class _Examination:
     Args:
         configuration: The configuration.
         known: The boundaries of the code, and what it says of them.
+        around: What is the same for every boundary.
         complete: Whether all the code was imported.
     """
 
     def __init__(
-        self, configuration: Configuration, known: Mapping[str, tuple[Boundary, Declared]], *, complete: bool
+        self,
+        configuration: Configuration,
+        known: Mapping[str, tuple[Boundary, Declared]],
+        around: Around,
+        *,
+        complete: bool,
     ) -> None:
         self._configuration = configuration
+        self._around = around
         self._complete = complete
         self._boundaries = {name: boundary for name, (boundary, _) in known.items()}
         self._declared = {name: declared for name, (_, declared) in known.items()}
@@ -151,7 +181,7 @@ class _Examination:
         if self._complete:
             yield from naming.named_in_file(configuration.boundaries, self._declared)
             if configuration.file is not None:
-                yield from naming.named_in_code(configuration.boundaries, self._declared)
+                yield from naming.named_in_code(configuration.boundaries, self._declared, strict=configuration.strict)
             yield from naming.named_in_environment(configuration.environment, names)
 
     def _placed(self, name: str, problem: Problem) -> Problem:
@@ -201,4 +231,5 @@ class _Examination:
                     block=configuration.boundaries.get(name, EMPTY),
                     defaults=configuration.defaults,
                     policies=self._policies,
+                    around=self._around,
                 )

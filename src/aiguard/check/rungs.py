@@ -1,24 +1,10 @@
-"""What kind of rung something in a ladder is."""
+"""What a rung costs of the deadline."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from aiguard.guarded import Guarded
-from aiguard.rung import BoundaryRung, LastGood, Rung
-
-Kind = Literal["value", "function", "model", "boundary", "last good answer"]
-
-
-def kind_of(rung: Any) -> Kind:
-    """Return what kind of rung `rung` is; a `model` is a function that says of itself that it calls one."""
-    if isinstance(rung, LastGood):
-        return "last good answer"
-    if isinstance(rung, Rung):
-        return "model" if rung.ai else kind_of(rung.fn)
-    if isinstance(rung, BoundaryRung | Guarded):
-        return "boundary"
-    return "function" if callable(rung) else "value"
+from aiguard.governance.floor import kind_of
 
 
 def takes_time(rung: Any) -> bool:

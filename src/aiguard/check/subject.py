@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.check.finding import Finding
 from aiguard.config.block import EMPTY, Block
+from aiguard.config.people import NOBODY, People
 from aiguard.problem import Problem, shown
+from aiguard.risk import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiguard.check.rules import Rule
+    from aiguard.governance.drills import Drill
     from aiguard.policy import Policy
     from aiguard.problem import Position
 
@@ -37,6 +41,24 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """
+    What is the same for every boundary.
+
+    Attributes:
+        people: Who is in the file.
+        strict: Whether what has no owner, or is not in the file, does not start.
+        today: Which day it is, in UTC.
+        drills: The last drill of each boundary, as the state directory has it.
+    """
+
+    people: People = NOBODY
+    strict: bool = False
+    today: date = date.min
+    drills: Mapping[str, Drill] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """
     One boundary.
@@ -49,6 +71,7 @@ class Subject:
         block: What the file says of it.
         defaults: The file's block for all.
         policies: The settings of every boundary, for those that call each other.
+        around: What is the same for every boundary.
     """
 
     name: str
@@ -58,6 +81,7 @@ class Subject:
     block: Block = EMPTY
     defaults: Block = EMPTY
     policies: Mapping[str, Policy]
+    around: Around = Around()
 
     @property
     def whole(self) -> bool:
@@ -81,7 +105,9 @@ class Subject:
         named = self.block.positions.get("")
         return (coded or named) if in_code else (named or coded)
 
-    def finding(self, rule: Rule, reason: str, setting: str, *, at: str | None = None, silent: bool = False) -> Finding:
+    def finding(
+        self, rule: Rule, reason: str, setting: str, *, at: str | None = None, silent: bool = False, must: bool = False
+    ) -> Finding:
         """
         Return a finding of this boundary.
 
@@ -91,7 +117,9 @@ class Subject:
             setting: The setting that it is about.
             at: The setting whose place is shown; by default the same.
             silent: Whether its value stays unsaid: where it is missing, or too long to help.
+            must: Whether it is an error where much is at stake, and in strict mode.
         """
         value = getattr(self.policy, setting)
         told = None if silent or value is None else shown(value)
-        return Finding(rule, Problem(reason, self.name, setting, told, self.position(at or setting)))
+        problem = Problem(reason, self.name, setting, told, self.position(at or setting))
+        return Finding(rule, problem, must and (self.around.strict or TIERS[self.policy.risk].must))

@@ -41,7 +41,7 @@ def main(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Policies of boundaries: check and write them. Running processes: look into them. An exception: explain it."""
+    """Boundaries: check their policies, halt them, resume them. Running processes: look into them."""
 
 
 @app.command("check")
@@ -221,9 +221,186 @@ def top_command(state: State = None) -> None:
         raise typer.Exit(top.run(directory))
 
 
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why, in one line: an incident's number, say.", show_default=False)
+]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="Only calls with this key.", show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="Every boundary, in the place of a name.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The boundary.", show_default=False)]
+Where = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIRECTORY",
+        help="The state directory; by default what AIGUARD_STATE names, else the user's own.",
+        show_default=False,
+    ),
+]
+
+
+@app.command("halt")
+def halt_command(
+    name: Name = None,
+    reason: Reason = "",
+    lasting: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="TIME", help="When it ends by itself: 90m, 4h. Not at high risk.", show_default=False
+        ),
+    ] = None,
+    key: Key = None,
+    state: Where = None,
+    *,
+    every: Every = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Take a name that no file, no process and no record knows.")
+    ] = False,
+) -> None:
+    """
+    Halt a boundary in every process that shares the state directory, in calls that are running too.
+
+    Exit codes: 0 it is halted; 1 refused, and nothing is halted; 2 the directory cannot be used.
+    """
+    from aiguard.cli import halt  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        code = halt.show(
+            _one_or_all(name, every=every), reason=reason, key=key, lasting=lasting, unknown=unknown, state=directory
+        )
+        raise typer.Exit(code)
+
+
+@app.command("resume")
+def resume_command(
+    name: Name = None, reason: Reason = "", key: Key = None, state: Where = None, *, every: Every = False
+) -> None:
+    """
+    Let a boundary run again: lifts the halts of just this name and key.
+
+    Exit codes: 0 it was lifted; 1 refused, and what was halted is halted; 2 the directory cannot be used.
+    """
+    from aiguard.cli import resume  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(resume.show(_one_or_all(name, every=every), reason=reason, key=key, state=directory))
+
+
+@app.command("drill")
+def drill_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The boundary.", show_default=False)],
+    apps: Apps = None,
+    given: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="JSON",
+            help="What its ladder is given: an array by position, an object by name, else the one argument.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="The key to be halted, drill-…; by default one that nobody has used.",
+            show_default=False,
+        ),
+    ] = None,
+    state: Where = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """
+    Halt a boundary for a key that no call has, let its ladder answer one call, resume it, and say how long each took.
+
+    The ladder runs in this process, and in no other: that of the code and the file that `aiguard check` would read. The
+    component is never asked. Of running processes that can be looked into it says whether the halt reached them.
+
+    Exit codes: 0 it passed; 1 it failed or was refused; 2 there is nothing to drill.
+    """
+    from aiguard.cli import drill  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(drill.show(name, apps=apps or (), given=given, key=key, state=directory, as_json=as_json))
+
+
+def _one_or_all(name: str | None, *, every: bool) -> str:
+    if (name is None) is not every:
+        _stop("name one boundary, or say --all")
+    return "*" if name is None else name
+
+
+audit_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The record of who halted and resumed what, when and why."
+)
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("show")
+def audit_show_command(
+    state: Where = None,
+    boundary: Annotated[
+        str | None,
+        typer.Option("--boundary", metavar="NAME", help="What concerns this one alone.", show_default=False),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many records.")] = 20,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """
+    Show the last records, the latest at the end.
+
+    Exit codes: 0 shown; 2 there is no record, or it cannot be read.
+    """
+    from aiguard.cli import audit  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(audit.show(directory, boundary=boundary, last=last, as_json=as_json))
+
+
+@audit_app.command("verify")
+def audit_verify_command(
+    state: Where = None,
+    anchors: Annotated[
+        Path | None,
+        typer.Option(
+            "--anchors",
+            metavar="FILE",
+            help="Anchors that were kept elsewhere; by default those beside the record.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """
+    Find out whether the record is the one that was written.
+
+    Exit codes: 0 it is; 1 it was edited, moved, thinned out or cut; 2 there is no record, or it cannot be read.
+    """
+    from aiguard.cli import audit  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(audit.verify(directory, anchors=anchors, as_json=as_json))
+
+
+@audit_app.command("export")
+def audit_export_command(state: Where = None) -> None:
+    """
+    Print every record with its hash, as JSON lines.
+
+    Exit codes: 0 printed; 2 there is no record, or it cannot be read.
+    """
+    from aiguard.cli import audit  # noqa: PLC0415 - as in `check`
+
+    with _directory(state) as directory:
+        raise typer.Exit(audit.export(directory))
+
+
 @contextlib.contextmanager
 def _directory(state: Path | None) -> Iterator[Path]:
-    from aiguard.monitor.directory import UnusableError, state_directory  # noqa: PLC0415 - as in `check`
+    from aiguard.state_directory import UnusableError, state_directory  # noqa: PLC0415 - as in `check`
 
     try:
         yield state_directory(state)

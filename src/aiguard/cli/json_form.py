@@ -54,7 +54,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     position = problem.position
     return {
         "rule": finding.rule.id,
-        "severity": finding.rule.severity,
+        "severity": finding.severity,
         "message": problem.reason,
         "boundary": problem.boundary,
         "setting": problem.setting,

@@ -53,7 +53,7 @@ def _result(finding: Finding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule.id,
         "ruleIndex": RULES.index(finding.rule),
-        "level": finding.rule.severity,
+        "level": finding.severity,
         "message": {"text": finding.message},
         **({"locations": [location]} if location else {}),
     }

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.cli.printable import printable
 from aiguard.cli.status_columns import GAP, cut, name_width, shown_in
+from aiguard.cli.status_notes import notes
 from aiguard.cli.status_words import counted
 from aiguard.monitor.client import states
 from aiguard.monitor.merging import merged, now_of
@@ -96,6 +97,7 @@ def table(directory: Path, answers: Answers[StateAnswer], width: int) -> Rendera
     lines: list[Text] = []
     if rows:
         lines += _lines(rows, width, now_of(answers.answers))
+        lines += [Text(line, style) for row in rows for line, style in notes(row)]
         lines.append(Text())
     lines += [Text(line, style) for line, style in footer(directory, answers, len(rows))]
     return Group(*lines)

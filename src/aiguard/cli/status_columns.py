@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from aiguard.cli import status_words as words
 from aiguard.cli.printable import printable
 from aiguard.failure import FailureKind
+from aiguard.monitor.schema import HALTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +89,8 @@ def _owner(row: Merged, now: float) -> Cell:
 
 def _mode(row: Merged, now: float) -> Cell:
     del now
+    if row["mode"] == HALTED:
+        return Cell("halt", "bold red")
     return Cell(printable(row["mode"]), "" if row["mode"] == "on" else "yellow")
 
 

@@ -56,7 +56,7 @@ def _print(pieces: Iterable[Piece], stream: TextIO) -> None:
 def _pieces(findings: Iterable[Finding]) -> Iterator[Piece]:
     files: dict[str, tuple[str, ...]] = {}
     for finding in findings:
-        position, severity = finding.problem.position, finding.rule.severity
+        position, severity = finding.problem.position, finding.severity
         if position is not None:
             yield Piece(f"{_place(position)}: ", "bold")
         yield Piece(f"{severity}: ", _STYLES[severity])

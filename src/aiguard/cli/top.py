@@ -11,7 +11,7 @@ from textual.binding import Binding
 from aiguard.cli.top_boundary import BoundaryScreen
 from aiguard.cli.top_table import TableScreen
 from aiguard.monitor.client import Answers, states, traces
-from aiguard.monitor.directory import UnusableError
+from aiguard.state_directory import UnusableError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from aiguard.cli.printable import printable
 from aiguard.cli.status_columns import breaker_style, cut
 from aiguard.cli.status_words import age, counted, moment, rate, seconds, share
 from aiguard.cli.trace import waterfall
-from aiguard.monitor.directory import UnusableError
 from aiguard.monitor.merging import merged, merged_calls, now_of
+from aiguard.state_directory import UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

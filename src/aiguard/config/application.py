@@ -63,6 +63,7 @@ def _revised(
         breathe()
         try:
             policy = configuration.policy(boundary.name, boundary._code)  # noqa: SLF001 - one house
+            configuration.clears(boundary.name, policy)
             if not _same(policy, boundary.policy):
                 boundary._check_rungs(policy)  # noqa: SLF001 - one house
                 revised.append((boundary, boundary._revise(policy)))  # noqa: SLF001 - one house

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiguard.config.block import EMPTY, Block, placed
+from aiguard.config.document import document_of
 from aiguard.config.environment import Environment, name_in_environment
-from aiguard.config.json_text import read_json
 from aiguard.config.layers import explicit, laid
+from aiguard.config.people import NOBODY
+from aiguard.config.people_form import people_of
 from aiguard.config.reading import BlockReader
 from aiguard.config.text import no_pause
-from aiguard.config.toml_text import read_toml
-from aiguard.config.yaml_text import read_yaml
 from aiguard.errors import PolicyError
 from aiguard.policy import Policy, check_name
-from aiguard.problem import Position, Problem, nearest, shown
+from aiguard.problem import Problem, nearest
 from aiguard.rung import BoundaryRung
+from aiguard.strict import VARIABLE, is_strict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Self
 
-    from aiguard.config.text import Flaw, Mark, Node
-
-VERSION: Final = 1
-SECTIONS: Final = ("version", "defaults", "boundaries")
-NOT_BUILT: Final = frozenset({"directory", "control"})
-"""Sections that the design names and this version does not have: refused, never ignored."""
-
-Read = Callable[[bytes, Callable[[], None]], "tuple[Node | None, list[Flaw]]"]
-READERS: Final[Mapping[str, Read]] = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json, ".toml": read_toml}
+    from aiguard.config.document import Document
+    from aiguard.config.text import Mark, Node
+    from aiguard.problem import Position
 
 
 class Configuration:
@@ -50,6 +44,8 @@ class Configuration:
         digest: SHA-256 of what is in it, as hex digits; empty where there is no file.
         defaults: The block that fills in what neither the boundary's block nor the code says.
         boundaries: The blocks of the file.
+        people: Who is in the file.
+        strict: Whether what has no owner, or is not in the file, does not start.
         environment: What the environment says.
         problems: Everything that is wrong with them; what is right is there all the same.
     """
@@ -65,14 +61,20 @@ class Configuration:
         self.digest = hashlib.sha256(data).hexdigest() if file is not None else ""
         self.defaults = EMPTY
         self.boundaries: dict[str, Block] = {}
+        self.people = NOBODY
+        self.strict = False
         self.environment = Environment(environ)
         self._problems = list(self.environment.problems)
+        try:
+            self.strict = is_strict(environ)
+        except PolicyError as error:
+            self._problems += error.problems
         self._names: dict[str, str] = {}
         self._known: dict[str, tuple[Policy, Policy]] = {}
         self._falls: dict[str, list[str]] = {}  # who falls back to which other boundaries
         breathe()
         if file is not None:
-            self._read(file, data, breathe)
+            self._read(document_of(file, data, breathe), breathe)
         self.problems = tuple(in_order(self._problems))
 
     def checked(self) -> Self:
@@ -90,7 +92,7 @@ class Configuration:
         file, environment = self.boundaries.get(name, EMPTY), self.environment.block(name)
         blocks = (environment, file, self.defaults)
         if not any(block.settings for block in blocks):
-            return code
+            return self._owned(code)
         settings = explicit(code)
         settings = laid(self.defaults.settings, settings)
         for block in (file, environment):
@@ -102,8 +104,31 @@ class Configuration:
         if any(isinstance(rung, BoundaryRung) and rung.boundary == name for rung in policy.fallback):
             refusal = PolicyError(Problem("a boundary cannot fall back to itself", name, "fallback"))
             raise self.placed(name, refusal)
+        policy = self._owned(policy)
         self._known[name] = (code, policy)
         return policy
+
+    def clears(self, name: str, policy: Policy) -> bool:
+        """Whether strict mode lets the boundary run. Raises `PolicyError` where it does not, with what to do."""
+        if not self.strict:
+            return True
+        problems = []
+        if name not in self.boundaries:
+            reason = f"{VARIABLE} is set, and no file names it: give it a block in `boundaries`, `{{}}` will do"
+            problems.append(Problem(reason + nearest(name, self.boundaries), name))
+        if policy.owner is None:
+            reason = f"{VARIABLE} is set, and nobody is named: name a team or a person of the file's `directory`"
+            problems.append(Problem(reason, name, "owner"))
+        elif (why := self.people.why_unknown(policy.owner)) is not None:
+            problems.append(Problem(f"{VARIABLE} is set, and {why}", name, "owner"))
+        if problems:
+            raise self.placed(name, PolicyError(*problems))
+        return True
+
+    def _owned(self, policy: Policy) -> Policy:
+        """Return `policy` with its owner as the directory knows them."""
+        owner = self.people.owner(policy.owner) if self.people is not NOBODY else None
+        return policy if owner is None or owner == policy.owner else policy.model_copy(update={"owner": owner})
 
     def forget(self, breathe: Callable[[], None]) -> None:
         """Let go of everything, piece by piece, once nobody asks any more."""
@@ -128,39 +153,13 @@ class Configuration:
 
     # --- the file
 
-    def _read(self, file: str, data: bytes, breathe: Callable[[], None]) -> None:
-        def at(mark: Mark) -> Position:
-            return Position(file, *mark)
-
-        suffix = PurePath(file).suffix.lower()
-        if suffix not in READERS:
-            self._problems.append(Problem(f"must end in one of {', '.join(READERS)}", position=Position(file)))
-            return
-        root, flaws = READERS[suffix](data, breathe)
-        self._problems += [Problem(flaw.reason, position=at(flaw.mark)) for flaw in flaws]
-        if root is None:
-            return
-        if not isinstance(root.value, dict):
-            reason = f"must be a mapping with the sections {', '.join(SECTIONS)}"
-            self._problems.append(Problem(reason, position=at(root.mark)))
-            return
-        for key, node in root.value.items():
-            if key not in SECTIONS:
-                built = "not built in this version of aiguard" if key in NOT_BUILT else None
-                reason = f"section `{key}`: {built or 'no such section' + nearest(key, SECTIONS)}"
-                self._problems.append(Problem(reason, position=at(node.key)))
-        self._check_version(root, at)
-        if "defaults" in root.value:
-            self.defaults = self._block(None, root.value["defaults"], at)
-        self._read_boundaries(root.value.get("boundaries"), at, breathe)
-
-    def _check_version(self, root: Node, at: Callable[[Mark], Position]) -> None:
-        node = root.value.get("version") if isinstance(root.value, dict) else None
-        if node is None:
-            self._problems.append(Problem(f"`version: {VERSION}` is required", position=at(root.mark)))
-        elif type(node.value) is not int or node.value != VERSION:
-            reason = f"section `version`={shown(node.plain())}: this version of aiguard reads version {VERSION}"
-            self._problems.append(Problem(reason, position=at(node.mark)))
+    def _read(self, document: Document, breathe: Callable[[], None]) -> None:
+        self._problems += document.problems
+        if "defaults" in document.sections:
+            self.defaults = self._block(None, document.sections["defaults"], document.at)
+        self._read_boundaries(document.sections.get("boundaries"), document.at, breathe)
+        self.people, problems = people_of(document)
+        self._problems += problems
 
     def _read_boundaries(
         self, section: Node | None, at: Callable[[Mark], Position], breathe: Callable[[], None]

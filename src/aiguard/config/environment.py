@@ -11,7 +11,7 @@ from aiguard.config.reading import BlockReader, settings_of
 from aiguard.config.yaml_text import read_yaml
 from aiguard.policy import Policy
 from aiguard.problem import Position, Problem, shown
-from aiguard.settings import NOT_BUILT, unknown
+from aiguard.settings import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,8 +78,6 @@ def _why(ways: list[tuple[str, str]]) -> str:
     if not ways or not ways[0][0]:
         return f"must be {PREFIX}<BOUNDARY>__<SETTING>"
     setting = ways[0][1]
-    if setting in NOT_BUILT:
-        return f"`{setting}`: not built in this version of aiguard"
     return f"`{setting}`: {unknown(setting, Policy)}"
 
 

@@ -53,6 +53,14 @@ class Loaded:
     problems: tuple[Problem, ...]
 
 
+def _nobody(loaded: Loaded) -> None:
+    """Hear of a configuration."""
+
+
+came_into_force: Callable[[Loaded], None] = _nobody
+"""Hears of each configuration that came into force: the record of control events, once it is loaded."""
+
+
 class Live:
     """
     The configuration of this process.
@@ -148,6 +156,7 @@ class Live:
             _PROCESS.loading = False
         self.status = Loaded(self.status.file, configuration.digest, ())
         events.configured(self.status.file or "", configuration.digest, changed)
+        came_into_force(self.status)
         if _PROCESS.again:  # somebody asked for it meanwhile
             _PROCESS.again = False
             self._load(self._contents(), breathe)

@@ -70,7 +70,7 @@ class BlockReader(Reader):
         if form is not None:
             return form(self, node, path)
         inner = group_of(model, name)
-        if inner is not None:
+        if inner is not None and (isinstance(node.value, dict) or not takes_text(model, name)):
             return self._group(node, path, inner)
         if isinstance(node.value, str) and is_time(model, name):
             return self.time(node, path)
@@ -109,6 +109,12 @@ def group_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
         if isinstance(one, type) and issubclass(one, BaseModel):
             return one
     return None
+
+
+@cache
+def takes_text(model: type[BaseModel], name: str) -> bool:
+    """Whether a setting that is a group may be a word as well."""
+    return str in get_args(model.model_fields[name].annotation)
 
 
 @cache

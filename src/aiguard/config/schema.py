@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, get_args
 from pydantic import BaseModel, TypeAdapter
 
 from aiguard.config import durations, imports, tenacity_names
-from aiguard.config.configuration import VERSION
-from aiguard.config.reading import group_of, is_time
+from aiguard.config.document import VERSION
+from aiguard.config.people import ACTIONS
+from aiguard.config.reading import group_of, is_time, takes_text
 from aiguard.contract import Array, Features, InputContract, OneOf, OutputContract, Range, Text
 from aiguard.contract.checks import OnCheckError
 from aiguard.contract.input import OnBreach
@@ -81,10 +82,53 @@ def file_schema() -> Fragment:
                 "additionalProperties": False,
                 "description": "Each boundary's settings, by its name.",
             },
+            "directory": _directory(),
+            "control": _control(),
         },
         "required": ["version"],
         "additionalProperties": False,
         "$defs": definitions,
+    }
+
+
+def _directory() -> Fragment:
+    """Return the schema of who there is."""
+    line: Fragment = {"type": "string", "minLength": 1}
+    optional: Fragment = {"type": ["string", "null"], "minLength": 1}
+    runbook = {**optional, "description": "Where it is written what to do with what they own: an address, as a rule."}
+    person = _object(
+        "name",
+        name={**line, "description": "What people call them; no two are called alike."},
+        contact={**optional, "description": "How they are reached."},
+        runbook=runbook,
+    )
+    members = {"type": "array", "items": line, "minItems": 1, "uniqueItems": True}
+    team = _object("members", members={**members, "description": "User names of its people."}, runbook=runbook)
+    properties: Fragment = {
+        "people": {
+            "type": ["object", "null"],
+            "additionalProperties": person,
+            "description": "Each person, by the user name by which the operating system knows them.",
+        },
+        "teams": {"type": ["object", "null"], "additionalProperties": team, "description": "Each team, by its name."},
+    }
+    return {
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": False,
+        "description": "Who there is: whom boundaries name as their owners, and who acts.",
+    }
+
+
+def _control() -> Fragment:
+    """Return the schema of who may do what."""
+    names = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+    meanings = {action: f"The teams and people of the directory that may {action} boundaries." for action in ACTIONS}
+    return {
+        "type": ["object", "null"],
+        "properties": {action: {**names, "description": meaning} for action, meaning in meanings.items()},
+        "additionalProperties": False,
+        "description": "Who may halt boundaries, and let them run again.",
     }
 
 
@@ -103,7 +147,8 @@ def _setting(model: type[BaseModel], name: str) -> Fragment:
     if name in _SPECIAL:
         return {**fragment, "anyOf": [_SPECIAL[name], optional]}
     if group is not None:
-        return {**fragment, "anyOf": [{"$ref": f"#/$defs/{group.__name__}"}, optional]}
+        word: list[Fragment] = [{"type": "string"}] if takes_text(model, name) else []
+        return {**fragment, "anyOf": [*word, {"$ref": f"#/$defs/{group.__name__}"}, optional]}
     if is_time(model, name):
         return {**fragment, "anyOf": [{"$ref": "#/$defs/Time"}, optional]}
     annotation: Any = field.annotation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from aiguard.config import tenacity_names
-from aiguard.config.configuration import VERSION
+from aiguard.config.document import VERSION
 from aiguard.config.imports import path_of
 from aiguard.config.input_form import RULES
 from aiguard.config.yaml_text import write_yaml
@@ -156,6 +156,9 @@ class _Writer:
     def _prices(self, prices: Any, path: str) -> Any:  # noqa: ARG002 - as every form
         return {model: price.model_dump(exclude_unset=True) for model, price in prices.items()}
 
+    def _day(self, day: Any, path: str) -> Any:  # noqa: ARG002 - as every form
+        return day.isoformat()
+
     def _reserve(self, tokens: Any, path: str) -> Any:
         return self._path(tokens, path) if callable(tokens) else tokens
 
@@ -193,6 +196,7 @@ _FORMS: Final[Mapping[str, Callable[[_Writer, Any, str], Any]]] = {
     "stop": _Writer._strategy,  # noqa: SLF001 - same file
     "on": _Writer._kinds,  # noqa: SLF001 - same file
     "key": _Writer._path,  # noqa: SLF001 - same file
+    "review_by": _Writer._day,  # noqa: SLF001 - same file
     "prices": _Writer._prices,  # noqa: SLF001 - same file
     "reserve_tokens": _Writer._reserve,  # noqa: SLF001 - same file
 }

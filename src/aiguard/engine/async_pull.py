@@ -17,6 +17,7 @@ from aiguard.engine.runtime import given_up
 from aiguard.engine.timers import NO_TASK, Watch, current_task, running_timers
 from aiguard.errors import MisuseError
 from aiguard.signals import Expired, Halted
+from aiguard.switch import FRESH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -87,6 +88,8 @@ class AsyncPull(ClockedPull):
         if task is None:
             raise MisuseError(NO_TASK)
         now = self._now
+        switch = stream.switch
+        gate = switch.gate
         left = self._left
         limit = self._most
         if left < limit:  # noqa: PLR1730 - `min` is a call: it would double what the clocks cost an item
@@ -98,8 +101,10 @@ class AsyncPull(ClockedPull):
             self._armed = True
             self._timers.add(began + min(limit, self._idle), _Reminder(self))
         try:
-            if stream.switch.off and not self._is_rung:
-                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            if (gate.known is not switch.clear or began >= gate.due) and self._is_ai:
+                why = switch.halted(self._key)
+                if why is not None:
+                    raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
             token = publish((earliest(began + limit, self._clock), self._clock, self._run))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
@@ -115,6 +120,8 @@ class AsyncPull(ClockedPull):
             self._left = left - took
             if self._fresh:
                 self._answered()
+            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
             if stream.judge is not None:
                 item = stream.judge(item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs

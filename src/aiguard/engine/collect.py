@@ -14,8 +14,8 @@ from aiguard.contract.pieces import text_of_piece
 from aiguard.engine.clocks import NO_CLOCKS, Clocks, Pace
 from aiguard.engine.runtime import given_up
 from aiguard.engine.timers import Timers, Watch, current_task, running_timers
-from aiguard.failure import FailureKind
-from aiguard.signals import Expired
+from aiguard.failure import Failure, FailureKind
+from aiguard.signals import Expired, Halted
 from aiguard.stream import Buffered, async_iterated, iterated
 
 if TYPE_CHECKING:
@@ -49,18 +49,30 @@ class _Whole:
         fn: The generator function.
         max_bytes: How much text is collected.
         clocks: What its items may take.
+        halted: Says why no further item is to be asked for; `None` where nobody does.
         pace: Those clocks already running, where somebody else waits for the collection.
     """
 
     def __init__(
-        self, fn: Callable[..., Any], max_bytes: int | None, clocks: Clocks = NO_CLOCKS, pace: Pace | None = None
+        self,
+        fn: Callable[..., Any],
+        max_bytes: int | None,
+        clocks: Clocks = NO_CLOCKS,
+        halted: Callable[[], Failure | None] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.__wrapped__ = fn
         self.__qualname__ = getattr(fn, "__qualname__", type(fn).__qualname__)
         self._fn = fn
         self._max_bytes = max_bytes
         self.clocks = clocks
+        self._halted = halted
         self._pace = pace
+
+    def _go_on(self) -> None:
+        """Raises `Halted` where the boundary was halted meanwhile."""
+        if self._halted is not None and (why := self._halted()) is not None:
+            raise Halted(why)
 
     def _begun(self) -> Pace | None:
         """Return the clocks of an attempt that begins now, within the deadline that its runtime has published."""
@@ -81,7 +93,7 @@ class Collected(_Whole):
 
     def at(self, pace: Pace) -> Collected:
         """Return the same, for somebody who waits for it by `pace`."""
-        return Collected(self._fn, self._max_bytes, self.clocks, pace)
+        return Collected(self._fn, self._max_bytes, self.clocks, self._halted, pace)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Buffered:
         """Return the whole stream. Raises `Expired` where an item came too late, `Breach` where there is too much."""
@@ -93,6 +105,7 @@ class Collected(_Whole):
             for item in source:
                 if pace is not None:
                     pace.step()
+                self._go_on()
                 size.add(item)
                 items.append(item)
         finally:
@@ -138,6 +151,7 @@ class CollectedAsync(_Whole):
             async for item in source:
                 if pace is not None:
                     pace.step()
+                self._go_on()
                 size.add(item)
                 items.append(item)
         finally:

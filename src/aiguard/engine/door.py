@@ -65,7 +65,7 @@ class Door:
         if breaker is None or (until := breaker.shut_until) < 0.0:
             return OPEN_DOOR
         now = self._clock.now()
-        if until <= now or self._switch.off or self._partition.cooldown.until > now:
+        if until <= now or self._switch.halted() is not None or self._partition.cooldown.until > now:
             return OPEN_DOOR
         frame = current.get()
         if frame is not None and frame[0] <= now and frame[1] is self._clock:
@@ -76,7 +76,10 @@ class Door:
             self._partition.retries.count(now)
         if self._floor is not None:
             return self._floor()
-        raise CircuitOpenError(refusal(IS_OPEN, until - now), boundary=self._state.name, outcome=self._outcome)
+        state = self._state
+        error = CircuitOpenError(refusal(IS_OPEN, until - now), boundary=state.name, outcome=self._outcome)
+        error.owner = state.owner
+        raise error
 
     def _outcome(self, error: BoundaryError) -> Outcome[Any]:
         return Outcome(

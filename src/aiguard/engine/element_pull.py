@@ -80,8 +80,8 @@ class ElementPull(_Elements):
         reader = self._reader
         self._begin(stream, "generator")
         try:
-            if stream.switch.off:
-                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            if (why := stream.switch.halted(self._journal.key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
             element = NOT_YET if sent is not None else reader.next()
             while element is NOT_YET:
                 reader.feed(self._inner.pull(self, sent))
@@ -124,8 +124,8 @@ class AsyncElementPull(_Elements):
         reader = self._reader
         self._begin(stream, "asynchronous generator")
         try:
-            if stream.switch.off:
-                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            if (why := stream.switch.halted(self._journal.key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
             element = NOT_YET if sent is not None else reader.next()
             while element is NOT_YET:
                 reader.feed(await self._inner.pull(self, sent))

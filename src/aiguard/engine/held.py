@@ -25,6 +25,10 @@ class Held(Pull):
         self._item = item
         self.behind = behind
 
+    def _is_stopped(self, stream: SyncStream[Any] | AsyncStream[Any]) -> bool:
+        journal = stream._begun().journal  # noqa: SLF001 - one house
+        return journal.by_ai and stream.switch.halted(journal.key) is not None
+
 
 class HeldItem(Held):
     """The same of a sync stream."""
@@ -32,9 +36,9 @@ class HeldItem(Held):
     __slots__ = ()
 
     def pull(self, stream: SyncStream[Any]) -> Any:
-        """Return the item, once."""
+        """Return the item, once; where the boundary was halted meanwhile, the next pull says so."""
         stream._pull = self.behind  # noqa: SLF001 - one house
-        return self._item
+        return self.behind.pull(stream) if self._is_stopped(stream) else self._item
 
 
 class HeldAsyncItem(Held):
@@ -43,6 +47,6 @@ class HeldAsyncItem(Held):
     __slots__ = ()
 
     async def pull(self, stream: AsyncStream[Any]) -> Any:
-        """Return the item, once."""
+        """Return the item, once; where the boundary was halted meanwhile, the next pull says so."""
         stream._pull = self.behind  # noqa: SLF001 - one house
-        return self._item
+        return await self.behind.pull(stream) if self._is_stopped(stream) else self._item

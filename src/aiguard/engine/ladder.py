@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiguard.contract import Judge
+    from aiguard.failure import Failure
     from aiguard.policy import Policy
 
 _PLACE: Final = object()
@@ -131,11 +132,15 @@ def _copier(value: Any) -> Callable[[], Any]:
 
 
 def collected(
-    fn: Callable[..., Any], shape: Shape, max_bytes: int | None, clocks: Clocks = NO_CLOCKS
+    fn: Callable[..., Any],
+    shape: Shape,
+    max_bytes: int | None,
+    clocks: Clocks = NO_CLOCKS,
+    halted: Callable[[], Failure | None] | None = None,
 ) -> Callable[..., Any]:
     """Return `fn`, a generator function of `shape`, as one that gives the whole stream, within `max_bytes`."""
     whole = CollectedAsync if shape is Shape.ASYNC_GENERATOR else Collected
-    return whole(fn, max_bytes, clocks)
+    return whole(fn, max_bytes, clocks, halted)
 
 
 def _wants_failure(rung: Callable[..., Any], component: Callable[..., Any] | None) -> bool:

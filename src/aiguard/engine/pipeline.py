@@ -23,7 +23,7 @@ from aiguard.engine.observer import OBSERVED
 from aiguard.engine.race import RacingTasks, RacingThreads
 from aiguard.engine.runtime import AsyncRuntime, BlockingRuntime, ThreadRuntime
 from aiguard.engine.stream_runtimes import ThreadBufferRuntime, surfacing
-from aiguard.errors import BoundaryError, PolicyError, RejectedError, StreamInterruptedError
+from aiguard.errors import BoundaryError, HaltedError, PolicyError, RejectedError, StreamInterruptedError
 from aiguard.events import Run
 from aiguard.failure import Failure, FailureKind
 from aiguard.outcome import Attempt, Outcome
@@ -80,7 +80,7 @@ def order(policy: Policy, state: State, fallback: FallbackStage | None, *, judge
         BudgetStage(state.ledger, state.meter) if state.ledger is not None else None,
         BreakerStage(lease_of(policy)) if policy.breaker is not None else None,
         BulkheadStage(state.permits) if state.permits is not None else None,
-        AttemptStage(state.name, policy.attempt_timeout, state.contract or ""),
+        AttemptStage(state.name, policy.attempt_timeout, state.contract or "", state.switch),
     ]
     return [stage for stage in stages if stage is not None]
 
@@ -163,7 +163,11 @@ class Pipeline:
             self.runtime = _runtime(policy, state, shape, self.form)
         steps = steps_of(state.name, policy, shape, judge, component, memories=state.memories)
         goes_on = policy.on_break == "rung"
-        fallback = FallbackStage(steps, judge, policy.fallback_timeout, self.form, goes_on=goes_on) if steps else None
+        fallback = None
+        if steps:
+            fallback = FallbackStage(
+                steps, judge, policy.fallback_timeout, self.form, goes_on=goes_on, switch=state.switch
+            )
         self.door = Door.of(policy, state, self.form, steps)
         self.chain = chained(order(policy, state, fallback, judged=not self.form.is_surfaced))
 
@@ -175,13 +179,17 @@ class Pipeline:
         clock = state.clock
         begun = clock.now()
         own = begun + self._deadline
+        key = None
         if options is None:
-            partition = state.partition if self._key is None else self._partition(args, kwargs)
+            partition = state.partition
+            if self._key is not None:
+                key, partition = self._keyed(args, kwargs)
             moment = earliest(own, clock)
             journal = Journal(begun, open_trace(state.span_name, state.attributes, partition), partition)
         else:
-            keyed = self._key is not None or options.key is not None
-            partition = self._partition(args, kwargs, options.key) if keyed else state.partition
+            partition = state.partition
+            if self._key is not None or options.key is not None:
+                key, partition = self._keyed(args, kwargs, options.key)
             moment = earliest(own if options.deadline is None else min(own, begun + options.deadline), clock)
             journal = Journal(begun, open_trace(state.span_name, state.attributes, partition), partition)
             journal.priority = options.priority
@@ -189,16 +197,18 @@ class Pipeline:
             journal.shortened = True
         if CAPTURE.tap is not None and isinstance(journal.listener, CallEvents):
             journal.listener.content("input", {"args": args, "kwargs": kwargs})
+        if key is not None:
+            journal.key = key
         if self.form is Form.BUFFER:
-            fn = collected(fn, self.shape, self.state.max_bytes, self._clocks)
+            fn = collected(fn, self.shape, state.max_bytes, self._clocks, partial(state.switch.halted, key))
         return Call(fn, args, kwargs, moment, clock, self.runtime, journal, Run())
 
-    def _partition(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Hashable = None) -> Partition:
-        """Return what the calls with the same key share; where there is none to be had, what those without one do."""
+    def _keyed(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Hashable = None) -> tuple[Hashable, Partition]:
+        """Return the key, and what its calls share; where that is not to be had, what those without a key do."""
         try:
             if key is None and self._key is not None:
                 key = self._key(*args, **kwargs)
-            return self.state.dependency.of(key)
+            return key, self.state.dependency.of(key)
         except Exception as error:  # noqa: BLE001 - the fault of `key` must not become the caller's
             if not self._told:
                 self._told = True
@@ -207,7 +217,7 @@ class Pipeline:
                     self.name,
                     class_name(error),
                 )
-            return self.state.partition
+            return key, self.state.partition
 
     def answered(self, call: Call, value: Any) -> None:
         """End a call whose `value` left the boundary; that of a stream whose items have left already is `None`."""
@@ -239,6 +249,7 @@ class Pipeline:
         if (observer := OBSERVED.observer) is not None:
             observer(self.name, call, outcome, failure)
         error.boundary = self.name
+        error.owner = self.state.owner
         leaving: Exception = error
         if (
             not self._contain_all
@@ -248,6 +259,15 @@ class Pipeline:
             leaving = failure.exception
         error.outcome = self.outcome(call, None, error=leaving, failure=failure)
         return leaving
+
+    def withheld(self, call: Call, why: Failure, given: int) -> BoundaryError:
+        """Return what ends a stream of which so many items were given, of a whole that was counted as answered."""
+        halted = HaltedError(why)
+        error = _interrupted(halted, given) if given else halted
+        error.boundary = self.name
+        error.owner = self.state.owner
+        error.outcome = self.outcome(call, None, error=error, failure=error.failure)
+        return error
 
     def broken(self, call: Call) -> None:
         """End a call that was cancelled, or that a programmer's error made impossible."""

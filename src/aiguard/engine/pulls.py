@@ -16,6 +16,7 @@ from aiguard.classification import class_name, traceback_of
 from aiguard.deadline import earliest, publish, withdraw
 from aiguard.engine.clocks import NO_CLOCKS, Clocks
 from aiguard.signals import Expired, Halted
+from aiguard.switch import FRESH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -85,7 +86,8 @@ class ClockedPull(Pull):
         "_clock",
         "_fresh",
         "_idle",
-        "_is_rung",
+        "_is_ai",
+        "_key",
         "_left",
         "_most",
         "_now",
@@ -103,7 +105,8 @@ class ClockedPull(Pull):
         self._call = call
         self._clock = call.clock
         self._now = call.clock.now
-        self._is_rung = run.rung is not None
+        self._is_ai = call.journal.by_ai  # what no AI gives, no halt holds back
+        self._key = call.journal.key
         self._opened = now
         self._allowed = self._left = until - now  # of the whole
         self._fresh = True
@@ -157,19 +160,23 @@ class InlinePull(ClockedPull):
         self._scope = call.run.scope
         self._run = call.run
 
-    def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:
+    def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901, PLR0912 - one frame an item
         """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
         if self.began is not None:
             refuse_second("generator")
         now = self._now
+        switch = stream.switch
+        gate = switch.gate
         left = self._left
         limit = self._most
         if left < limit:  # noqa: PLR1730 - `min` is a call: it would double what the clocks cost an item
             limit = left
         self.began = began = now()
         try:
-            if stream.switch.off and not self._is_rung:
-                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            if (gate.known is not switch.clear or began >= gate.due) and self._is_ai:
+                why = switch.halted(self._key)
+                if why is not None:
+                    raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
             token = publish((earliest(began + limit, self._clock), self._clock, self._run))
             scope = self._scope
             scope_token = scope.enter() if scope is not None else None
@@ -185,6 +192,8 @@ class InlinePull(ClockedPull):
             self._left = left - took
             if self._fresh:
                 self._answered()
+            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
             if stream.judge is not None:
                 item = stream.judge(item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs

@@ -11,6 +11,7 @@ from aiguard.engine.dependency import DEPENDENCIES, Dependency
 from aiguard.engine.runtime import SYSTEM_PATIENCE
 from aiguard.errors import PolicyError
 from aiguard.isolation.thread import Workers
+from aiguard.owner import name_of
 from aiguard.rung import LastGood
 from aiguard.stages.budget import Ledger
 from aiguard.stages.bulkhead import Permits
@@ -18,7 +19,7 @@ from aiguard.stages.last_good import Memory
 from aiguard.stages.latencies import Latencies
 from aiguard.stages.metering import Meter
 from aiguard.stages.pricing import PriceTable
-from aiguard.switch import Switch
+from aiguard.switch import PROCESS, Switch
 from aiguard.telemetry import names
 from aiguard.telemetry.metrics import BoundaryMetrics
 from aiguard.telemetry.spans import start_attributes
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from aiguard.clock import Clock
     from aiguard.engine.runtime import Patience
     from aiguard.policy import Policy
+    from aiguard.switch import Gate
 
 
 class Surroundings:
-    """Where new boundaries read time and how they wait; tests put virtual time here."""
+    """Where new boundaries read time, how they wait, and who may halt them; tests put virtual time here."""
 
     clock: Clock = SYSTEM
     patience: Patience = SYSTEM_PATIENCE
+    gate: Gate = PROCESS
 
 
 SURROUNDINGS: Final = Surroundings()
@@ -51,6 +54,7 @@ class State:
 
     Attributes:
         name: The boundary's name.
+        owner: Who answers for it.
         clock: Where it reads time and chance.
         patience: How its threads wait.
         switch: Whether it may run.
@@ -94,6 +98,7 @@ class State:
         "meter",
         "metrics",
         "name",
+        "owner",
         "partition",
         "patience",
         "permits",
@@ -108,9 +113,10 @@ class State:
     def __init__(self, name: str, policy: Policy, before: State | None = None) -> None:
         """Raises `PolicyError` where a contract cannot be compiled."""
         self.name = name
+        self.owner = policy.owner
         self.clock: Clock = before.clock if before else SURROUNDINGS.clock
         self.patience: Patience = before.patience if before else SURROUNDINGS.patience
-        self.switch: Switch = before.switch if before else Switch(off=policy.mode == "off")
+        self.switch: Switch = before.switch if before else Switch(name, SURROUNDINGS.gate, off=policy.mode == "off")
         self.judge = judge_of(name, policy.output)
         self.contract = self.judge.name if self.judge is not None else None
         self.input = input_judge_of(name, policy.input)
@@ -145,9 +151,10 @@ class State:
 
     def begin(self, policy: Policy) -> None:
         """Hold what it shares with other boundaries to `policy`, which is in force from now on."""
+        self.switch.configure(policy.risk, policy.when_stale)
         self.dependency.configure(policy)
         self.metrics.describe(
-            policy.owner,
+            name_of(policy.owner),
             self.dependency,
             self.permits,
             self.prices,

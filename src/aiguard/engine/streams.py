@@ -44,6 +44,7 @@ class _Stream(Generic[T]):
         self._chain: Any = None
         self._pull: Any = None
         self._released: Iterator[Any] | None = None
+        self._given = 0
         self._moving = False
         self._announced = False
         self.switch = pipeline.state.switch
@@ -98,6 +99,19 @@ class _Stream(Generic[T]):
         self._pipeline.broken(call)
         self.outcome = self._pipeline.outcome(call, None, error=None if isinstance(error, _Dropped) else error)
         return error
+
+    def _let_out(self) -> None:
+        """Count an item of a whole that was held back; raise where the boundary was halted meanwhile."""
+        call = self._begun()
+        if call.journal.by_ai and (why := self.switch.halted(call.journal.key)) is not None:
+            self._released = iter(())
+            error = self._pipeline.withheld(call, why, self._given)
+            self.outcome = error.outcome
+            try:
+                raise error
+            finally:
+                del error
+        self._given += 1
 
     def _move(self, kind: str) -> None:
         """Note that the pipeline is under way; refuse a second caller before anything is touched."""
@@ -198,6 +212,7 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def _release(self) -> T:
         for item in self._released or ():
+            self._let_out()
             return item  # type: ignore[no-any-return]
         raise StopIteration
 
@@ -300,6 +315,7 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
 
     def _release(self) -> T:
         for item in self._released or ():
+            self._let_out()
             return item  # type: ignore[no-any-return]
         raise StopAsyncIteration
 

@@ -62,13 +62,15 @@ class ThreadPull(ClockedPull):
         error: BaseException | None = None
         item = None
         try:
-            if stream.switch.off and not self._is_rung:
-                raise Halted  # noqa: TRY301 - to the pipeline, as everything else
+            if self._is_ai and (why := stream.switch.halted(self._key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
             error = self._demanded(sent if sent is not None else self.source.__next__)
             if error is None:
                 if self._fresh:
                     self._answered()
                 item, self._item = self._item, None
+                if self._is_ai and (why := stream.switch.halted(self._key)) is not None:
+                    raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
                 if stream.judge is not None:
                     item = stream.judge(item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs

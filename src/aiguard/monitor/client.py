@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from aiguard.clock import SYSTEM
-from aiguard.monitor.directory import UnusableError, address_of, check, entries, remove_stale, sockets_in
+from aiguard.monitor.directory import address_of, check, entries, remove_stale, sockets_in
 from aiguard.monitor.schema import VERSION, StateAnswer, TraceAnswer
+from aiguard.state_directory import UnusableError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,5 +1,5 @@
 """
-The directory that processes share, and the sockets in it.
+The sockets in the directory that processes share.
 
     <state>/sockets/           ours alone: 0700
     <state>/sockets/4711.sock  of the process 4711: 0600; `4711-1.sock` where another container has a 4711 of its own
@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiguard.problem import shown
+from aiguard.state_directory import UnusableError, check_directory, make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-VARIABLE: Final = "AIGUARD_STATE"
-"""Names the directory, and opens the window of every process that has it."""
 
 LONGEST: Final = 103
 """Bytes of a socket's path that every system takes: Linux has room for 107, macOS for 103."""
@@ -31,12 +29,6 @@ DESCRIPTORS: Final = Path("/proc/self/fd")
 """Where Linux shows an open directory under a short name."""
 
 _SOCKET: Final = re.compile(r"(\d{1,10})(?:-\d{1,3})?\.sock")
-
-_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-
-
-class UnusableError(Exception):
-    """The directory cannot be used; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +45,6 @@ class Entry:
     pid: int
 
 
-def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
-    """
-    Return the directory that processes share: `state`, else what `AIGUARD_STATE` names, else the user's own.
-
-    Raises:
-        UnusableError: Nobody knows where the user's home is.
-    """
-    given = os.fspath(state) if state is not None else os.environ.get(VARIABLE, "")
-    if given:
-        return Path(given).absolute()
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if base.startswith("/"):
-        return Path(base) / "aiguard"
-    try:
-        return Path.home() / ".local" / "state" / "aiguard"
-    except RuntimeError:
-        raise UnusableError(f"nobody knows where this user's home is: name a directory with {VARIABLE}") from None
-
-
 def sockets_in(state: Path) -> Path:
     """Return where the sockets are."""
     return state / "sockets"
@@ -84,14 +57,9 @@ def made(state: Path) -> Path:
     Raises:
         UnusableError: It cannot be made, or somebody else could put something into it.
     """
+    make_directory(state, shared=True)
     directory = sockets_in(state)
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UnusableError(f"{shown(str(directory))} cannot be made: {why}") from None
-    check(state)
+    make_directory(directory, shared=False)
     return directory
 
 
@@ -104,25 +72,9 @@ def check(state: Path, *, reading: bool = False) -> bool:
     Raises:
         UnusableError: There is one, and somebody else could put something into it.
     """
-    directory = sockets_in(state)
-    for path, shared in ((state, True), (directory, False)):
-        name = shown(str(path))
-        try:
-            found = path.stat() if shared else path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise UnusableError(f"{name} cannot be read: {why}") from None
-        if not stat.S_ISDIR(found.st_mode):
-            raise UnusableError(f"{name} is no directory")
-        user = os.geteuid()
-        owners = {user, 0} if shared else {user}
-        if found.st_uid not in owners and not (reading and user == 0):
-            raise UnusableError(f"{name} belongs to the user {found.st_uid}, not to {user}: name another directory")
-        if found.st_mode & _OTHERS and not (shared and found.st_mode & stat.S_ISVTX):
-            raise UnusableError(f"{name} may be written to by others: `chmod go-w` it, or name another directory")
-    return True
+    return check_directory(state, shared=True, reading=reading) and check_directory(
+        sockets_in(state), shared=False, reading=reading
+    )
 
 
 def entries(directory: Path) -> list[Entry]:

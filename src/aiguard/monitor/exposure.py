@@ -12,11 +12,11 @@ from aiguard.call import logger
 from aiguard.engine.observer import OBSERVED
 from aiguard.errors import PolicyError
 from aiguard.monitor import snapshot
-from aiguard.monitor.directory import UnusableError, state_directory
 from aiguard.monitor.schema import VERSION
 from aiguard.monitor.server import Server
 from aiguard.monitor.watch import Watch
 from aiguard.problem import Problem, shown
+from aiguard.state_directory import UnusableError, state_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from aiguard.monitor.durations import added, percentiles
+from aiguard.risk import TIERS
 from aiguard.stages.circuit import CLOSED, HALF_OPEN, OPEN
 from aiguard.telemetry import names
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         CallAnswer,
         ContractAnswer,
         FailureAnswer,
+        HaltAnswer,
         PermitsAnswer,
         ProcessAnswer,
         SpentAnswer,
@@ -52,16 +54,20 @@ class Merged(TypedDict):
     """
     One boundary, in all processes that have it.
 
-    `mode` is `"mixed"` where they differ, `breaker` the worst state of any. `rate` counts calls a second; `degraded` is
-    the share of calls that a rung answered in the last minute, `failed` of those that got no value; both leave
-    cancelled calls out, and are `None` where there was no other. `failures` has the last of each kind.
+    `mode` is `"mixed"` where they differ, `risk` the highest of any, `halts` has those in force in any, `breaker` is
+    the worst state of any. `rate` counts calls a second; `degraded` is the share of calls that a rung answered in the
+    last minute, `failed` of those that got no value; both leave cancelled calls out, and are `None` where there was no
+    other. `failures` has the last of each kind.
     """
 
     name: str
     owner: str | None
+    runbook: str | None
+    risk: str | None
     dependency: str | None
     processes: int
     mode: str
+    halts: list[HaltAnswer]
     breaker: str | None
     breakers: list[MergedBreaker]
     cooldown_until: float | None
@@ -130,9 +136,12 @@ def _merged(name: str, parts: Sequence[Part]) -> Merged:
     return {
         "name": name,
         "owner": _word(boundary["owner"] for boundary in each),
+        "runbook": _word(boundary.get("runbook") for boundary in each),
+        "risk": _highest([boundary.get("risk") for boundary in each]),
         "dependency": _word(boundary["dependency"] for boundary in each),
         "processes": len(each),
         "mode": _mode([boundary["mode"] for boundary in each]),
+        "halts": _halts(each),
         "breaker": _worst([one["breaker"]["state"] for one in breakers]),
         "breakers": breakers,
         "cooldown_until": max((boundary["cooldown_until"] or 0.0 for boundary in each), default=0.0) or None,
@@ -172,6 +181,15 @@ def _word(words: Iterable[str | None]) -> str | None:
 
 def _mode(modes: Sequence[str]) -> str:
     return modes[0] if len(set(modes)) == 1 else "mixed"
+
+
+def _highest(risks: Sequence[str | None]) -> str | None:
+    return next((risk for risk in reversed(list(TIERS)) if risk in risks), None)
+
+
+def _halts(each: Sequence[BoundaryAnswer]) -> list[HaltAnswer]:
+    known = {halt["id"]: halt for boundary in each for halt in boundary.get("halts", ())}
+    return sorted(known.values(), key=lambda halt: halt["since"])
 
 
 def _worst(states: Sequence[str]) -> str | None:

@@ -7,11 +7,14 @@ seconds since the epoch; lengths of time are seconds. Nothing in it is content, 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic, which brings it, reads no other before Python 3.12
 
 VERSION: Final = 1
+
+HALTED: Final = "halted"
+"""The mode of a boundary that is halted."""
 
 
 class Request(TypedDict, total=False):
@@ -110,9 +113,23 @@ class MinuteAnswer(TypedDict):
     p99: float | None
 
 
+class HaltAnswer(TypedDict):
+    """A halt in force: of the calls of a key, or of all, where `key` is `None`."""
+
+    id: str
+    key: str | None
+    by: str
+    reason: str
+    since: float
+    until: float | None
+
+
 class BoundaryAnswer(TypedDict):
     """
     One boundary. `outcomes` counts calls since the process counts.
+
+    `mode` is `"halted"` where a halt concerns every call, else what is set in the process. What is not required, a
+    process of an older version does not say.
 
     `breakers` begins with that without a key; of the others those are told of that are not closed. `failures` has the
     last of each kind, the latest first.
@@ -120,8 +137,11 @@ class BoundaryAnswer(TypedDict):
 
     name: str
     owner: str | None
+    runbook: NotRequired[str | None]
+    risk: NotRequired[str]
     dependency: str | None
     mode: str
+    halts: NotRequired[list[HaltAnswer]]
     breakers: list[BreakerAnswer]
     cooldown_until: float | None
     permits: PermitsAnswer | None

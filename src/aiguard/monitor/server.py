@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiguard.call import logger
 from aiguard.clock import SYSTEM
-from aiguard.monitor.directory import UnusableError, address_of, entries, is_running, made, remove_stale
+from aiguard.monitor.directory import address_of, entries, is_running, made, remove_stale
 from aiguard.monitor.schema import VERSION
+from aiguard.state_directory import UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

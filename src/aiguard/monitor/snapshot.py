@@ -14,7 +14,8 @@ from aiguard.boundary import boundaries
 from aiguard.engine.state import SURROUNDINGS
 from aiguard.monitor.durations import percentiles
 from aiguard.monitor.record import answer_of
-from aiguard.monitor.schema import VERSION
+from aiguard.monitor.schema import HALTED, VERSION
+from aiguard.owner import label_of, runbook_of
 from aiguard.stages.circuit import CLOSED, OPEN
 from aiguard.stages.pricing import BILLIONTHS
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aiguard.clock import Clock
     from aiguard.contract import ContractRates
     from aiguard.engine.state import State
+    from aiguard.halts import Halt
     from aiguard.monitor.record import Record
     from aiguard.monitor.schema import (
         BoundaryAnswer,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         CallAnswer,
         ContractAnswer,
         FailureAnswer,
+        HaltAnswer,
         MinuteAnswer,
         PermitsAnswer,
         ProcessAnswer,
@@ -85,7 +88,7 @@ def _calls(boundary: Boundary, watch: Watch, *, failed: bool) -> list[CallAnswer
     statistics = watch.statistics(boundary.name)
     records: list[Record] = statistics.last(failed=failed) if statistics is not None else []
     ahead = _ahead(_state_of(boundary).clock)
-    owner = boundary.policy.owner
+    owner = label_of(boundary.policy.owner)
     calls = [answer_of(record, boundary.name, owner, ahead) for record in records]
     return sorted(calls, key=lambda call: call["ended"])
 
@@ -113,12 +116,16 @@ def _boundary(boundary: Boundary, watch: Watch) -> BoundaryAnswer:
         }
         outcomes = statistics.totals()
         failures = [_failure(record, ahead) for record in statistics.last_of_each_kind()]
+    halts = [_halt(halt) for halt in state.switch.halts()]
     until = max(partition.cooldown.until for partition in _partitions(state))
     return {
         "name": boundary.name,
-        "owner": policy.owner,
+        "owner": label_of(policy.owner),
+        "runbook": runbook_of(policy.owner),
+        "risk": policy.risk,
         "dependency": policy.dependency,
-        "mode": boundary.mode,
+        "mode": HALTED if any(halt["key"] is None for halt in halts) else boundary.mode,
+        "halts": halts,
         "breakers": _breakers(boundary, watch, now, ahead),
         "cooldown_until": round(until + ahead, 3) if until > now else None,
         "permits": _permits(boundary),
@@ -205,6 +212,17 @@ def _contract(rates: ContractRates) -> ContractAnswer:
         "refused": rates.refused,
         "truncated": rates.truncated,
         "codes": dict(rates.codes),
+    }
+
+
+def _halt(halt: Halt) -> HaltAnswer:
+    return {
+        "id": halt.id,
+        "key": halt.key,
+        "by": halt.by,
+        "reason": halt.reason,
+        "since": round(halt.since, 3),
+        "until": None if halt.until is None or halt.stays else round(halt.until, 3),
     }
 
 

@@ -24,9 +24,11 @@ from aiguard.events import RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full, Halted
 from aiguard.stages.output import output_invalid
+from aiguard.switch import ALWAYS_ON, FRESH
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
+    from aiguard.switch import Switch
 
 _FRAMES: Final = 20
 
@@ -42,18 +44,31 @@ _PLAIN: Final = frozenset({str, bytes, dict, list, int, float, bool, tuple, type
 class AttemptStage:
     """Run the component once and let nothing out but its answer or a `BoundaryError`."""
 
-    def __init__(self, name: str, timeout: float | None, contract: str = "") -> None:
+    def __init__(self, name: str, timeout: float | None, contract: str = "", switch: Switch = ALWAYS_ON) -> None:
         self.name = name
         self.timeout = timeout
         self.contract = contract
+        self.switch = switch
 
-    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: ARG002 - the innermost stage: the runtime is next
-        """Raises a `BoundaryError` for whatever the component did, `MisuseError` for a programmer's error."""
-        run = call.run
-        run.started = started = call.clock.now()
+    async def run(self, proceed: Proceed, call: Call) -> Any:  # noqa: ARG002, C901 - the innermost stage, one frame a try
+        """
+        Run it, unless the boundary was halted meanwhile: while the call stood in line, or waited to try again.
+
+        Raises:
+            BoundaryError: For whatever the component did; `HaltedError` where it was not asked any more.
+            MisuseError: For a programmer's error.
+        """
+        run, journal = call.run, call.journal
+        started = call.clock.now()
+        # a first attempt that follows upon its call was asked for at the gate: nothing newer can be known
+        if run.number > 1 or started - journal.begun > FRESH:
+            why = self.switch.halted(journal.key)
+            if why is not None:
+                raise HaltedError(why)
+        run.started = started
         if run.timed is not None:
             run.timed.began(started)
-        if call.journal.listener is not None:
+        if journal.listener is not None:
             call.report(RunStarted(run))
         until = call.deadline
         timeout = self.timeout
@@ -83,8 +98,7 @@ class AttemptStage:
         if type(error) is Full:
             return BulkheadFullError(Failure(FailureKind.BULKHEAD_FULL, "attempt", str(error)))
         if type(error) is Halted:
-            message = "the boundary was switched off while the stream was on its way"
-            return HaltedError(Failure(FailureKind.HALTED, "gate", message))
+            return HaltedError(error.failure)
         # by type alone: `isinstance` asks the exception's own `__class__`, which may lie
         if issubclass(type(error), Breach):  # one item of a stream, or a stream that grew too large
             return self._breach(cast("Breach", error), call)

@@ -13,18 +13,20 @@ from aiguard.contract.breach import Breach
 from aiguard.errors import BoundaryError, DeadlineExceededError, error_for
 from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
-from aiguard.signals import Boxed, Expired, Full
+from aiguard.signals import Boxed, Expired, Full, Halted
 from aiguard.stages.checking import ask
 from aiguard.stages.last_good import NothingKept
 from aiguard.stages.output import whole_of
 from aiguard.stream import SURFACED, Buffered, items_of
+from aiguard.switch import ALWAYS_ON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from aiguard.call import Call, Proceed
+    from aiguard.call import Call, Journal, Proceed
     from aiguard.contract import Judge
     from aiguard.stages.last_good import Memory
+    from aiguard.switch import Switch
 
 SHARE: Final = 0.1
 """Part of the time left that is held back for callable rungs unless `fallback_timeout` says otherwise."""
@@ -95,6 +97,7 @@ class FallbackStage:
         timeout: Seconds held back for those that are called; a share of what is left by default.
         form: What the boundary gives back.
         goes_on: Whether a rung answers too where a stream broke after its first item.
+        switch: What keeps rungs with AI from answering.
     """
 
     def __init__(
@@ -105,9 +108,11 @@ class FallbackStage:
         form: Form,
         *,
         goes_on: bool = False,
+        switch: Switch = ALWAYS_ON,
     ) -> None:
         self.steps = steps
         self.goes_on = goes_on
+        self.switch = switch
         self.judge = judge
         self.timeout = timeout
         self.form = form
@@ -175,15 +180,20 @@ class FallbackStage:
                 now = call.clock.now()
                 until = now + (call.deadline - now) / callables
                 callables -= 1
-                if until <= now or (step.ai and failure.kind in NO_AI_AFTER and not journal.any_rung):
+                if until <= now or (step.ai and self._is_shut_to_ai(journal, failure)):
                     continue
             # said before it answers: a stream's items leave while it does
-            journal.rung, journal.failure = step.name, failure
+            journal.rung, journal.failure, journal.by_ai = step.name, failure, step.ai
             answer = await self._ask(step, call, failure, until, questions)
             if answer is not _MISSED:
                 return answer
         journal.rung = journal.failure = None
         return _MISSED
+
+    def _is_shut_to_ai(self, journal: Journal, failure: Failure) -> bool:
+        if failure.kind in NO_AI_AFTER and not journal.any_rung:
+            return True
+        return self.switch.halted(journal.key) is not None  # while the component, or another rung, was at it
 
     async def _ask(
         self, step: Step, call: Call, failure: Failure, until: float, questions: dict[Memory, Hashable]
@@ -203,8 +213,10 @@ class FallbackStage:
             answer = await self._answer(step, call.answered_by(step.fn, args, kwargs, run), until)
             if call.clock.now() > until and call.journal.delivered == before:
                 raise Expired  # noqa: TRY301 - as a rung that was cut off
+            if step.ai and (halt := self.switch.halted(call.journal.key)) is not None:
+                raise Halted(halt)  # noqa: TRY301 - as a rung that did not answer
         except Exception as error:  # noqa: BLE001 - the next rung answers, whatever this one raised
-            why = _why(error)
+            missed = _missed(run, error)
         except BaseException:
             self._end(call, run, None, cancelled=True)
             raise
@@ -212,8 +224,6 @@ class FallbackStage:
             self._end(call, run, None)
             call.journal.repaired = run.repaired
             return answer
-        logger.warning("rung %r did not answer: %s", run.rung, why)
-        missed = Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
         self._end(call, run, missed)
         if call.journal.delivered > before:
             raise error_for(missed)  # half of its answer is with the caller: another one would be a different answer
@@ -276,6 +286,16 @@ class FallbackStage:
             call.journal.used_by_rungs = [*(call.journal.used_by_rungs or ()), *run.used]
         if call.observed:
             call.report(RunEnded(run))
+
+
+def _missed(run: Run, error: Exception) -> Failure:
+    """Return why a rung did not answer; it is logged."""
+    if isinstance(error, Halted):
+        logger.warning("rung %r did not answer: the boundary was halted meanwhile", run.rung)
+        return error.failure
+    why = _why(error)
+    logger.warning("rung %r did not answer: %s", run.rung, why)
+    return Failure(FailureKind.UNCLASSIFIED, "fallback", f"the rung {run.rung!r} did not answer: {why}")
 
 
 def _why(error: Exception) -> str:

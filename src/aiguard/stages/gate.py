@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiguard.errors import HaltedError
-from aiguard.failure import Failure, FailureKind
 
 if TYPE_CHECKING:
     from aiguard.call import Call, Proceed
@@ -13,20 +12,22 @@ if TYPE_CHECKING:
 
 
 class GateStage:
-    """Turn calls away while the switch is off."""
+    """Turn calls away, and keep their answers in, while the boundary is halted."""
 
     def __init__(self, switch: Switch) -> None:
         self.switch = switch
 
     async def run(self, proceed: Proceed, call: Call) -> Any:
-        """Raises `HaltedError` if the boundary is off, also where it was switched off while the call ran."""
-        switch = self.switch
-        if switch.off:
-            raise self._halted()
+        """Raises `HaltedError` if the boundary is halted, also where it was halted while the call ran."""
+        switch, journal = self.switch, call.journal
+        gate = switch.gate
+        if gate.known is not switch.clear or journal.begun >= gate.due:
+            why = switch.halted(journal.key)
+            if why is not None:
+                raise HaltedError(why)
         value = await proceed(call)
-        if switch.off:
-            raise self._halted()
+        if gate.known is not switch.clear or gate.now() >= gate.due:
+            why = switch.halted(journal.key)
+            if why is not None:
+                raise HaltedError(why)
         return value
-
-    def _halted(self) -> HaltedError:
-        return HaltedError(Failure(FailureKind.HALTED, "gate", "the boundary is switched off"))

@@ -138,6 +138,7 @@ class Pair:
         self._told = Told(listener) if listener is not None else None
         self._journal = Journal(journal.begun, self._told, journal.partition)
         self._journal.priority = journal.priority
+        self._journal.key = journal.key
         self._journal.shortened = journal.shortened
         self._first = Racer(self._as(call.run, call.runtime))
         self._second: Racer | None = None

@@ -9,6 +9,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber, _internal, get_logger
 from pydantic import ValidationError
 from pydantic_core.core_schema import ErrorType
 
+from aiguard import switch
 from aiguard.call import logger
 from aiguard.events import (
     BreakerMoved,
@@ -153,6 +154,19 @@ def configuration_refused(file: str, problems: int) -> None:
         emit(Told(names.REFUSED_EVENT, SeverityNumber.ERROR, said))
 
 
+def gate_broken(cause: str) -> None:
+    """Nobody can halt a boundary in this process: what was known of halts stands."""
+    if is_heard():
+        emit(Told(names.GATE_EVENT, SeverityNumber.ERROR, {names.GATE_CAUSE: cause}))
+
+
+def anchored(seq: int, hashed: str) -> None:
+    """The audit has so many records, and that is the hash of the last: who keeps it can tell that none was cut off."""
+    if is_heard():
+        said: dict[str, AttributeValue] = {names.AUDIT_SEQ: seq, names.AUDIT_HASH: hashed}
+        emit(Told(names.ANCHOR_EVENT, SeverityNumber.INFO, said))
+
+
 def is_heard() -> bool:
     """Whether a log event would reach anybody: before an SDK is set, building one is wasted."""
     return getattr(_internal, "_LOGGER_PROVIDER", _UNKNOWN) is not None
@@ -188,13 +202,14 @@ class CallEvents:
         trace_id: The trace, as 32 hex digits; `None` where it is not recorded.
     """
 
-    __slots__ = ("_whose", "context", "scope", "trace_id")
+    __slots__ = ("_runbook", "_whose", "context", "scope", "trace_id")
 
     def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
         whose: dict[str, AttributeValue] = {names.BOUNDARY: attributes[names.BOUNDARY]}
         if names.OWNER in attributes:
             whose[names.OWNER] = attributes[names.OWNER]
         self._whose = whose
+        self._runbook = attributes.get(names.RUNBOOK)
         self.context: Context | None = None
         self.scope: Scope | None = None
         self.trace_id: str | None = None
@@ -227,7 +242,10 @@ class CallEvents:
             told = left(failure)
             if outcome == names.FALLBACK:
                 told = degraded(failure, journal.rung or "", journal.age)
+            if self._runbook is not None:
+                told.attributes[names.RUNBOOK] = self._runbook
             self.tell(told)
 
 
 breaker.moved = breaker_moved
+switch.broken = gate_broken

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from opentelemetry.metrics import Observation
 
 from aiguard.stages.circuit import CLOSED, HALF_OPEN, OPEN
+from aiguard.switch import PROCESS
 from aiguard.telemetry import names
 from aiguard.telemetry.caps import BOUNDARIES, Cap
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from aiguard.stages.bulkhead import Permits
 
 STATES: Final = (CLOSED, HALF_OPEN, OPEN)
+
+
+def proof_age(_: object = None) -> list[Observation]:
+    """Return how long ago it was proven that this process would see a halt; nothing before its first call."""
+    age = PROCESS.age()
+    return [] if age is None else [Observation(age)]
 
 
 class Observable(Protocol):

@@ -18,7 +18,7 @@ from aiguard.stages.pricing import BILLIONTHS
 from aiguard.telemetry import names
 from aiguard.telemetry.caps import MODELS, Cap
 from aiguard.telemetry.counts import Counts
-from aiguard.telemetry.gauges import Live
+from aiguard.telemetry.gauges import Live, proof_age
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,6 +86,7 @@ class Instruments:
             (level, names.BULKHEAD_LIMIT, live.limit, "{call}", "Permits that bulkheads have."),
             (level, names.BULKHEAD_QUEUED, live.queued, "{call}", "Calls that wait for a permit."),
             (gauge, names.BOUNDARY_INFO, live.info, "{boundary}", "1 for each boundary: whose it is, what it calls."),
+            (gauge, names.GATE_PROOF_AGE, proof_age, "s", "Since the last proof that a halt would be seen here."),
         ):
             make(name, [read], unit, description)
 

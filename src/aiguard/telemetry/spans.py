@@ -17,6 +17,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, SpanKind, StatusCode
 
 from aiguard.call import logger
 from aiguard.events import BreakerMoved, RunEnded, RunStarted
+from aiguard.owner import name_of, runbook_of
 from aiguard.stages.permit import Probe
 from aiguard.telemetry import events, metrics, names
 from aiguard.telemetry.events import CallEvents
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aiguard.call import Journal
     from aiguard.events import Event, Run
     from aiguard.failure import Failure
+    from aiguard.owner import Owner
     from aiguard.stages.partition import Partition
     from aiguard.telemetry.events import Told
 
@@ -67,11 +69,16 @@ class SpanScope:
         return self.span.get_span_context()
 
 
-def start_attributes(boundary: str, owner: str | None, contract: str | None = None) -> dict[str, AttributeValue]:
-    """Return what every span of a call starts with: a head sampler sees nothing else."""
+def start_attributes(
+    boundary: str, owner: Owner | str | None, contract: str | None = None
+) -> dict[str, AttributeValue]:
+    """Return what the span of a call starts with: a head sampler sees nothing else."""
     attributes: dict[str, AttributeValue] = {names.BOUNDARY: boundary}
-    if owner is not None:
-        attributes[names.OWNER] = owner[: names.LONGEST]
+    who, runbook = name_of(owner), runbook_of(owner)
+    if who is not None:
+        attributes[names.OWNER] = who[: names.LONGEST]
+    if runbook is not None:
+        attributes[names.RUNBOOK] = runbook
     if contract is not None:
         attributes[names.INPUT_CONTRACT] = contract
     return attributes

@@ -11,7 +11,8 @@ Time that passes only when everybody waits.
         assert clock.now() == clock.start + 2.0
 
 Boundaries declared inside the block count on the virtual clock, are unknown outside it, and wait without waiting: on
-the event loop, in the caller's thread and in worker threads alike.
+the event loop, in the caller's thread and in worker threads alike. No halt that is in force on this machine reaches
+them: they read no file.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from aiguard import boundary
 from aiguard.config.live import nothing_configured
 from aiguard.engine.dependency import DEPENDENCIES
 from aiguard.engine.state import SURROUNDINGS
+from aiguard.switch import NO_GATE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
@@ -236,14 +238,15 @@ def _all_workers() -> list[Workers]:
 def virtual_time(seed: int = 0) -> Generator[VirtualClock]:
     """Declare boundaries on a virtual clock: they are known, and waited for, only inside this block."""
     clock = VirtualClock(seed)
-    before = SURROUNDINGS.clock, SURROUNDINGS.patience
+    before = SURROUNDINGS.clock, SURROUNDINGS.patience, SURROUNDINGS.gate
     SURROUNDINGS.clock, SURROUNDINGS.patience = clock, VirtualPatience(clock)
+    SURROUNDINGS.gate = NO_GATE
     with fresh_registry():
         try:
             yield clock
         finally:
             clock._end()  # noqa: SLF001 - same file
-            SURROUNDINGS.clock, SURROUNDINGS.patience = before
+            SURROUNDINGS.clock, SURROUNDINGS.patience, SURROUNDINGS.gate = before
 
 
 @contextlib.contextmanager

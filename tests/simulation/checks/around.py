@@ -28,7 +28,7 @@ class LadderCheck(Check):
         if inner.how == "ok":
             self.side.ladder.keep(inner.value, key, now)
         elif inner.decided_by and not visit.journal.delivered:
-            # what `last_good` keeps may change before a rung is asked: now and then are both right
+            # what `last_good` keeps, and the switch, may change before a rung is asked: now and then are both right
             visit.memo = (inner, now, self._foretold(inner, now, visit), self.clock.jumped)
 
     def ended(self, visit: Visit) -> None:
@@ -49,7 +49,7 @@ class LadderCheck(Check):
 
     def _foretold(self, inner: Visit, began: float, visit: Visit) -> tuple[str | None, float]:
         key = self.played.schedule.callers[visit.call.args[0]].key
-        rung, _, when = self.side.ladder.descend(inner.how, key, began, visit.call.deadline)
+        rung, _, when = self.side.ladder.descend(inner.how, key, began, visit.call.deadline, off=self.side.is_off)
         return rung, when
 
 

@@ -181,6 +181,8 @@ class AttemptCheck(Check):
         elif visit.how == "cancelled":
             cancelled = self.played.schedule.callers[number].gives_up is not None or self.policy.hedge is not None
             self.expect(cancelled, "cancelled, and nobody did", visit)
+        elif visit.how == "halted":  # before a further attempt, or between two items that are collected
+            self.expect(self.side.is_off, "halted, and nobody did", visit)
         elif run is not None and self.side.form in {"async", "buffer"}:
             now = self.clock.now()
             jumps = self.clock.jumped - visit.jumped

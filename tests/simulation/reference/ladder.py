@@ -43,9 +43,9 @@ class LadderModel:
         return left * SHARE if self.timeout is None else min(self.timeout, left / 2)
 
     def descend(  # noqa: C901 - one rung after the other
-        self, ended: str, key: str | None, now: float, deadline: float
+        self, ended: str, key: str | None, now: float, deadline: float, *, off: bool = False
     ) -> tuple[str | None, object, float]:
-        """Return the rung that answers, its answer, and when; no rung where none does."""
+        """Return the rung that answers, its answer, and when; no rung where none does. `off`: halted meanwhile."""
         callables = self.callables
         for rung in self.rungs:
             if rung == "value":
@@ -57,7 +57,7 @@ class LadderModel:
                 continue
             until = now + (deadline - now) / callables
             callables -= 1
-            if until <= now or (rung == "ai" and ended in NO_AI):
+            if until <= now or (rung == "ai" and (off or ended in NO_AI)):
                 continue
             if rung == "hung":
                 now = until

@@ -1,0 +1,1 @@
+"""Who answers for boundaries, who may halt them, and what is on record of it."""

@@ -1,0 +1,26 @@
+"""Fixtures: a state directory of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiguard.governance.store import Actor, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANNA = Actor("anna", 1001)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Where the processes and the commands would meet; nobody has made it yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def store(state: Path) -> Store:
+    """The store in it, which nobody has made yet either."""
+    return Store(state)

@@ -1,0 +1,367 @@
+"""Halting and resuming: who may, what is in force, what is on the record."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import aiguard
+from aiguard.gate_file import GateFile
+from aiguard.governance.control import Control
+from aiguard.governance.directory import Listed
+from aiguard.governance.errors import ControlError, StoreError
+from aiguard.governance.verification import verified
+from aiguard.halts import EVERY, Halt
+from tests.governance.operating import NOON, directory, events, operator, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def gate(state: Path) -> list[tuple[str, bool]]:
+    """Return which boundaries the gate's file names, and whether it says that this is on the record."""
+    return [(halt.boundary, halt.recorded) for halt in GateFile(state).read().halts]
+
+
+def spoil(state: Path) -> None:
+    """Leave a store that nobody can open."""
+    operator(state).store.path.parent.mkdir(parents=True, exist_ok=True)
+    operator(state).store.path.write_bytes(b"notes of the meeting" * 100)
+
+
+def test_a_halt_is_in_force_and_on_the_record(state: Path) -> None:
+    """With who, why and since when, in both."""
+    done = operator(state).halt("low-risk", reason="INC-12", key="tenant-7", for_=60.0)
+    assert (done.number, done.unrecorded) == (1, None)
+    assert GateFile(state).read().halts == (done.halt,)
+    assert done.halt[1:] == ("low-risk", "tenant-7", "anna", "INC-12", NOON, NOON + 60.0, False, True)
+    [record] = recorded(state)
+    assert record == {
+        "actor": "anna",
+        "at": NOON,
+        "boundary": "low-risk",
+        "by": "anna",
+        "event": "halt",
+        "halt": done.halt.id,
+        "key": "tenant-7",
+        "reason": "INC-12",
+        "seq": 1,
+        "since": NOON,
+        "stays": False,
+        "uid": 1001,
+        "until": NOON + 60.0,
+    }
+
+
+def test_a_resume_lifts_it_and_says_why(state: Path) -> None:
+    """The gate is empty, the record has both."""
+    halt = operator(state).halt("low-risk", reason="INC-12").halt
+    done = operator(state).resume("low-risk", reason="INC-12 is closed")
+    assert (done.lifted, done.number, done.left) == ((halt,), 2, ())
+    assert operator(state).halts() == ()
+    assert recorded(state)[1] | {"at": NOON, "ends": True} == recorded(state)[1]
+    assert (recorded(state)[1]["halt"], recorded(state)[1]["reason"]) == (halt.id, "INC-12 is closed")
+    assert verified(state).flaws == ()
+
+
+REFUSED: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("reason", "anna", "halt low-risk", {"reason": "  "}),
+    ("reason", "anna", "halt low-risk", {"reason": "one\ntwo"}),
+    ("reason", "anna", "halt low-risk", {"reason": "x" * 201}),
+    ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": -3600.0}),
+    ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": 0.0}),
+    ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": float("inf")}),
+    ("key", "anna", "halt low-risk", {"reason": "INC-12", "key": ""}),
+    ("boundary", "anna", "halt low-rsik", {"reason": "INC-12"}),
+    ("boundary", "anna", "halt low/risk", {"reason": "INC-12", "unknown": True}),
+    ("person", "eve", "halt low-risk", {"reason": "INC-12"}),
+    ("person", "eve", "resume low-risk", {"reason": "INC-12"}),
+    ("rights", "carl", "resume low-risk", {"reason": "INC-12"}),
+    ("reason", "anna", "resume low-risk", {"reason": ""}),
+    ("not-halted", "anna", "resume low-risk", {"reason": "INC-12"}),
+]
+
+
+@pytest.mark.parametrize(("rule", "person", "tried", "said"), REFUSED)
+def test_what_is_refused_names_its_rule_and_is_recorded(
+    state: Path, rule: str, person: str, tried: str, said: dict[str, Any]
+) -> None:
+    """And nothing is halted, nothing resumed by it."""
+    action, name = tried.split()
+    with pytest.raises(ControlError, match=f"rule: {rule}") as refused:
+        getattr(operator(state, person), action)(name, **said)
+    assert refused.value.rule == rule
+    [record] = recorded(state)
+    assert (record["event"], record["action"], record["rule"]) == ("refused", action, rule)
+    assert (record["actor"], record["boundary"]) == (person, name)
+    assert operator(state).halts() == ()
+
+
+def test_a_name_that_nobody_knows_is_told_the_nearest(state: Path) -> None:
+    """It is halted all the same where that is meant."""
+    with pytest.raises(ControlError, match="did you mean `low-risk`"):
+        operator(state).halt("low-rsik", reason="INC-12")
+    operator(state).halt("low-rsik", reason="INC-12", unknown=True)
+    assert gate(state) == [("low-rsik", True)]
+    operator(state).halt("low-rsik", reason="again")  # the record knows it now
+
+
+def test_what_was_said_too_long_is_cut_in_the_record_of_its_refusal(state: Path) -> None:
+    """Nobody fills the disk by being refused."""
+    with pytest.raises(ControlError):
+        operator(state).halt("x" * 10_000, reason="y" * 10_000, key="z" * 10_000)
+    [record] = recorded(state)
+    assert [len(record[one]) for one in ("boundary", "reason", "key")] == [200, 200, 200]
+
+
+def test_at_high_risk_somebody_else_resumes(state: Path) -> None:
+    """Who halted is refused, also under rules that say nothing of the risk by now."""
+    operator(state, "anna").halt("high-risk", reason="INC-12")
+    with pytest.raises(ControlError, match="anna halted it: somebody else") as refused:
+        operator(state, "anna").resume("high-risk", reason="it is fine")
+    assert refused.value.rule == "not-self"
+    assert operator(state, "ben").resume("high-risk", reason="it is fine").left == ()
+    assert events(state) == ["halt", "refused", "resume"]
+
+
+def test_lowering_the_risk_does_not_make_a_timed_halt_cheaper_to_lift(state: Path) -> None:
+    """What was high when it was halted stays so."""
+    operator(state).halt("high-risk", reason="INC-12", for_=60.0)
+    lowered = directory(boundaries={"high-risk": Listed(None, "low")})
+    with pytest.raises(ControlError, match="not-self"):
+        operator(state, "anna", lowered).resume("high-risk", reason="it is fine")
+
+
+def test_two_who_halted_lift_each_others_halts(state: Path) -> None:
+    """Each resumes what the other halted, and is told what is left."""
+    operator(state, "anna").halt("high-risk", reason="INC-12")
+    operator(state, "ben").halt("high-risk", reason="INC-13")
+    done = operator(state, "anna").resume("high-risk", reason="it is fine")
+    assert [halt.by for halt in done.lifted] == ["ben"]
+    assert [halt.by for halt in done.left] == ["anna"]
+    assert operator(state, "ben").resume("high-risk", reason="it is fine").left == ()
+
+
+def test_everything_is_resumed_as_it_was_halted(state: Path) -> None:
+    """A halt of everything outlives the resume of one boundary, and one boundary's halt that of everything."""
+    operator(state).halt(EVERY, reason="INC-12")
+    operator(state).halt("low-risk", reason="INC-13")
+    done = operator(state).resume("low-risk", reason="it is fine")
+    assert [halt.boundary for halt in done.left] == [EVERY]
+    with pytest.raises(ControlError, match=r"no halt of 'low-risk' is in force.*every boundary"):
+        operator(state).resume("low-risk", reason="it is fine")
+    assert operator(state, "ben").resume(EVERY, reason="it is fine").left == ()
+
+
+def test_a_halt_of_everything_is_of_the_highest_risk_there_is(state: Path) -> None:
+    """Who halted everything does not resume a boundary of high risk by that."""
+    operator(state, "anna").halt(EVERY, reason="INC-12")
+    with pytest.raises(ControlError, match="not-self"):
+        operator(state, "anna").resume(EVERY, reason="it is fine")
+
+
+def test_a_key_is_resumed_as_it_was_halted(state: Path) -> None:
+    """The other key stays halted."""
+    for key in ("a", 7, None):
+        operator(state).halt("low-risk", reason="INC-12", key=key)
+    done = operator(state).resume("low-risk", reason="it is fine", key="7")
+    assert [halt.key for halt in done.lifted] == ["7"]
+    assert [halt.key for halt in done.left] == ["a", None]
+
+
+@pytest.mark.parametrize(("name", "left"), [("low-risk", 0), ("medium-risk", 0), ("no-risk-said", 1)])
+def test_an_expiry_is_recorded_by_the_next_operation(state: Path, name: str, left: int) -> None:
+    """It is taken out of the gate only where it is known that the boundary may go on by itself."""
+    operator(state).halt(name, reason="INC-12", for_=60.0)
+    operator(state, at=NOON + 60.0).halt("other", reason="INC-13", unknown=True)
+    assert events(state) == ["halt", "halt", "expired"]
+    assert gate(state) == [*[(name, True)] * left, ("other", True)]
+    operator(state, at=NOON + 61.0).halt("other", reason="INC-14", unknown=True)
+    assert events(state).count("expired") == 1
+    assert verified(state).flaws == ()
+
+
+def test_no_expiry_switches_high_risk_back_on(state: Path) -> None:
+    """The halt stays until somebody resumes."""
+    halt = operator(state).halt("high-risk", reason="INC-12", for_=60.0).halt
+    assert halt.stays
+    operator(state, at=NOON + 3600.0).halt("low-risk", reason="INC-13")
+    assert halt in operator(state).halts()
+    assert "expired" not in events(state)
+    operator(state, at=NOON + 3600.0).halt(EVERY, reason="INC-14", for_=1.0)
+    operator(state, at=NOON + 7200.0).halt("low-risk", reason="INC-15")
+    assert EVERY in {halt.boundary for halt in operator(state).halts()}  # it may hold a boundary of high risk
+
+
+def test_without_rules_whoever_can_write_the_files_may(state: Path) -> None:
+    """They are recorded by their user name."""
+    operator(state, "eve", None).halt("triage", reason="INC-12", unknown=True)
+    operator(state, "eve", None).resume("triage", reason="it is fine")
+    assert [(one["event"], one["actor"], one["uid"]) for one in recorded(state)] == [
+        ("halt", "eve", 1004),
+        ("resume", "eve", 1004),
+    ]
+
+
+def test_a_file_that_cannot_be_read_stops_no_stop(state: Path) -> None:
+    """But it resumes nothing: who may stands in it."""
+    operator(state, "anna", None, broken="line 7: no").halt("triage", reason="INC-12", unknown=True)
+    with pytest.raises(ControlError, match="line 7: no") as refused:
+        operator(state, "anna", None, broken="line 7: no").resume("triage", reason="it is fine")
+    assert refused.value.rule == "file"
+
+
+def test_a_halt_holds_without_the_record_and_is_written_down_later(state: Path) -> None:
+    """By the next operation that can, as one of the person who halted."""
+    spoil(state)
+    done = operator(state, "carl").halt("low-risk", reason="INC-12")
+    assert done.number is None
+    assert "not a database" in str(done.unrecorded)
+    assert gate(state) == [("low-risk", False)]
+    operator(state).store.path.unlink()
+    operator(state, "anna", at=NOON + 60.0).halt("medium-risk", reason="INC-13")
+    assert gate(state) == [("low-risk", True), ("medium-risk", True)]
+    late = recorded(state)[1]
+    assert (late["event"], late["late"], late["by"], late["actor"]) == ("halt", True, "carl", "anna")
+    assert (late["at"], late["since"]) == (NOON + 60.0, NOON)
+    assert verified(state).flaws == ()
+
+
+@pytest.mark.parametrize("kind", ["newer", "spoiled"])
+def test_nothing_is_resumed_without_the_record(state: Path, kind: str) -> None:
+    """The halt stays."""
+    operator(state).halt("low-risk", reason="INC-12")
+    if kind == "newer":
+        with contextlib.closing(sqlite3.connect(operator(state).store.path)) as connection:
+            connection.execute("PRAGMA user_version = 7")
+    else:
+        spoil(state)
+    with pytest.raises(StoreError) as refused:
+        operator(state, "ben").resume("low-risk", reason="it is fine")
+    assert refused.value.rule == ("store-version" if kind == "newer" else "store")
+    assert gate(state) == [("low-risk", True)]
+    assert operator(state).halt("medium-risk", reason="INC-13").number is None
+
+
+def test_a_halt_that_the_gate_has_lost_is_put_back(state: Path) -> None:
+    """Also where the file was replaced; the record says so."""
+    operator(state).halt("low-risk", reason="INC-12")
+    GateFile(state).path.unlink()
+    operator(state).halt("medium-risk", reason="INC-13")
+    assert sorted(gate(state)) == [("low-risk", True), ("medium-risk", True)]
+    assert events(state) == ["halt", "halt", "restored"]
+    assert verified(state).flaws == ()
+
+
+def test_a_damaged_gate_resumes_nothing_when_it_is_made_anew(state: Path) -> None:
+    """The first write after the damage has everything that the record knows."""
+    operator(state).halt("low-risk", reason="INC-12")
+    with GateFile(state).path.open("r+b") as file:
+        file.truncate(100)
+    written: list[list[str]] = []
+    control = operator(state)
+    change = control.gate.change
+
+    class Watched(GateFile):
+        def change(self, fn: Any) -> Any:
+            after = change(fn)
+            written.append([halt.boundary for halt in after.halts])
+            return after
+
+    control.gate = Watched(state)
+    control.halt("medium-risk", reason="INC-13")
+    assert written[0] == ["low-risk", "medium-risk"]
+
+
+def test_what_was_lifted_and_still_stands_is_taken_out(state: Path) -> None:
+    """As where a process was killed between the record of a resume and the gate."""
+    control = operator(state)
+    halt = control.halt("low-risk", reason="INC-12").halt
+    control.resume("low-risk", reason="it is fine")
+    GateFile(state).change(lambda halts: (*halts, halt))
+    control.halt("medium-risk", reason="INC-13")
+    assert gate(state) == [("medium-risk", True)]
+
+
+def test_a_spoiled_state_stops_no_stop(state: Path) -> None:
+    """The halt holds by the gate's file; nothing is resumed."""
+    operator(state).halt("low-risk", reason="INC-12")
+    with contextlib.closing(sqlite3.connect(operator(state).store.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE halts SET halt = 'notes'")
+    done = operator(state).halt("medium-risk", reason="INC-13")
+    assert "audit verify" in str(done.unrecorded)
+    assert gate(state) == [("low-risk", True), ("medium-risk", False)]
+    with pytest.raises(StoreError, match="damaged"):
+        operator(state, "ben").resume("low-risk", reason="it is fine")
+    assert [flaw.kind for flaw in verified(state).flaws] == ["state"]
+
+
+def test_a_gate_that_cannot_be_written_halts_nothing_and_says_so(state: Path) -> None:
+    """The refusal is recorded."""
+    GateFile(state).path.mkdir(parents=True)
+    with pytest.raises(ControlError, match="nothing is halted") as refused:
+        operator(state).halt("low-risk", reason="INC-12")
+    assert refused.value.rule == "gate"
+    assert recorded(state)[0]["rule"] == "gate"
+
+
+def test_the_functions_act_as_the_user_of_the_system(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of the user's name."""
+    monkeypatch.setenv("AIGUARD_STATE", str(state))
+    monkeypatch.setenv("USER", "anna")
+    monkeypatch.setenv("LOGNAME", "anna")
+    monkeypatch.chdir(state.parent)
+    halt = aiguard.control.halt("triage", reason="INC-12", unknown=True).halt
+    assert halt.by == Control(state).actor.person != "anna"
+    assert aiguard.control.halts() == (halt,)
+    assert aiguard.control.resume("triage", reason="it is fine").lifted == (halt,)
+
+
+FILE = """
+version: 1
+boundaries:
+  triage: {deadline: 2.0, risk: high, fallback: [{call: "not.there:yet"}]}
+directory:
+  people: {anna: {name: Anna Example}}
+control: {halt: [anna]}
+"""
+
+
+def test_the_functions_go_by_the_file(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what it imports is not there: the operator's machine need not be the program's."""
+    (state.parent / "aiguard.yaml").write_text(FILE)
+    monkeypatch.setenv("AIGUARD_STATE", str(state))
+    monkeypatch.chdir(state.parent)
+    with pytest.raises(aiguard.ControlError, match="is no person of the directory"):
+        aiguard.control.halt("triage", reason="INC-12")
+    monkeypatch.setattr("aiguard.governance.directory.Directory.acting", staticmethod(lambda: "anna"))
+    halt: Halt = aiguard.control.halt("triage", reason="INC-12", for_=60.0).halt
+    assert (halt.by, halt.stays) == ("anna", True)
+    with pytest.raises(aiguard.ControlError, match="lists nobody"):
+        aiguard.control.resume("triage", reason="it is fine")
+
+
+OPERATOR = """
+import sys
+from pathlib import Path
+from aiguard.governance.control import Control
+for number in range(int(sys.argv[2])):
+    Control(Path(sys.argv[1])).halt(sys.argv[3], reason="INC-12", unknown=True)
+    if number:
+        Control(Path(sys.argv[1])).resume(sys.argv[3], reason="it is fine")
+"""
+
+
+def test_four_operators_at_once_leave_one_chain_and_one_state(state: Path) -> None:
+    """What one finds of another's in between is nobody's loss."""
+    operators = [subprocess.Popen([sys.executable, "-c", OPERATOR, str(state), "10", name]) for name in "abcd"]
+    assert [one.wait(120.0) for one in operators] == [0] * 4
+    with operator(state).store.read() as reading:
+        in_force = set(reading.in_force())
+    assert {halt.id for halt in operator(state).halts()} == in_force == set()
+    assert verified(state).flaws == ()
