@@ -170,6 +170,13 @@ class Journal:
         self.partition = partition
         self.runs: list[Run] = []
 
+    def how_repaired(self) -> str | None:
+        """Return how the answer that left was repaired, a rung's or the component's; `None` where it was not."""
+        if self.rung is not None:
+            return self.repaired
+        answered = (run for run in self.runs if run.failure is None and not run.cancelled)
+        return next((run.repaired for run in answered), None)
+
 
 class Call:
     """

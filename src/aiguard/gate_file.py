@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aiguard.clock import unique
 from aiguard.halts import Halt
 from aiguard.problem import shown
-from aiguard.state_directory import UnusableError, check_directory, make_directory
+from aiguard.state_directory import UnusableError, check_directory, make_directory, record_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +157,10 @@ class GateFile:
     def __init__(self, state: Path) -> None:
         self._directory = state
         self.path = state / NAME
+
+    def is_lost(self) -> bool:
+        """Whether it was there once, and is not: the control store has been made since."""
+        return not os.path.lexists(self.path) and record_in(self._directory).is_file()
 
     def make(self) -> None:
         """

@@ -44,6 +44,11 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
         raise UnusableError(f"nobody knows where this user's home is: name a directory with {VARIABLE}") from None
 
 
+def record_in(state: Path) -> Path:
+    """Return where the control store is; it is never made before the gate's file."""
+    return state / "control" / "control.db"
+
+
 def make_directory(path: Path, *, shared: bool) -> None:
     """
     Make `path` where it is not there yet, for its owner alone; of a shared one, everything above it too.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aiguard.clock import SYSTEM
 from aiguard.failure import Failure, FailureKind
 from aiguard.gate_file import GateFile, Halts, OpenGate
+from aiguard.problem import shown
 from aiguard.state_directory import UnusableError, state_directory
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ PROVEN: Final = 1.0
 
 STALE: Final = 30.0
 """Seconds after the last proof from which nobody knows any more whether a boundary is halted."""
+
+_LOST: Final = "is gone, and what it said of halts: the next `aiguard halt` or `aiguard resume` brings it back"
 
 logger: Final = logging.getLogger("aiguard")
 
@@ -220,8 +223,7 @@ class Gate:
         try:
             file = self._file
             if file is None:
-                file = GateFile(self._directory())
-                file.make()  # only at first: what somebody has taken away, a halt brings back
+                file = _made(self._directory())  # only at first: what somebody has taken away, a halt brings back
             opened = file.open()
             try:
                 opened.check()
@@ -235,6 +237,15 @@ class Gate:
             self._opened.close()
         self._file, self._opened, self._proven = file, opened, now
         return None
+
+
+def _made(directory: Path) -> GateFile:
+    """Return the file, made where there never was one. Raises `UnusableError`."""
+    file = GateFile(directory)
+    if file.is_lost():  # one that is made anew would say that nothing is halted
+        raise UnusableError(f"{shown(str(file.path))} {_LOST}")
+    file.make()
+    return file
 
 
 _GATES: Final[weakref.WeakSet[Gate]] = weakref.WeakSet()

@@ -17,7 +17,9 @@ from aiguard.governance.directory import Listed
 from aiguard.governance.errors import ControlError, StoreError
 from aiguard.governance.verification import verified
 from aiguard.halts import EVERY, Halt
+from aiguard.switch import PROVEN, Switch
 from tests.governance.operating import NOON, directory, events, operator, recorded
+from tests.halting import HandClock, gate_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,6 +258,33 @@ def test_a_halt_that_the_gate_has_lost_is_put_back(state: Path) -> None:
     assert sorted(gate(state)) == [("low-risk", True), ("medium-risk", True)]
     assert events(state) == ["halt", "halt", "restored"]
     assert verified(state).flaws == ()
+
+
+def test_a_process_that_starts_without_the_gates_file_does_not_take_nothing_for_clear(state: Path) -> None:
+    """Where there is a record, the file was lost: nothing is known until a control operation brings it back."""
+    operator(state).halt("high-risk", reason="INC-12")
+    GateFile(state).path.unlink()
+    clock = HandClock()
+    gate = gate_at(state, clock)
+    unsure = Switch("high-risk", gate, risk="high", on_stale="off").halted()
+    assert unsure is not None
+    assert "the next `aiguard halt` or `aiguard resume` brings it back" in unsure.message
+    assert Switch("another", gate).halted() is None
+    assert not GateFile(state).path.exists()
+    with contextlib.suppress(ControlError):  # which is not halted
+        operator(state, "ben").resume("low-risk", reason="to bring it back")
+    clock.moment += PROVEN
+    halted = Switch("high-risk", gate, risk="high", on_stale="off").halted()
+    assert halted is not None
+    assert "INC-12" in halted.message
+
+
+def test_a_record_is_never_made_before_the_gates_file(state: Path) -> None:
+    """Of a refusal too: else the first call would take the file for lost."""
+    with pytest.raises(ControlError):
+        operator(state).halt("low-risk", reason="")
+    assert GateFile(state).read().halts == ()
+    assert Switch("low-risk", gate_at(state), risk="high", on_stale="off").halted() is None
 
 
 def test_a_damaged_gate_resumes_nothing_when_it_is_made_anew(state: Path) -> None:

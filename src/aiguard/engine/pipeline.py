@@ -309,7 +309,7 @@ class Pipeline:
             failure=failure or journal.failure,
             attempts=attempts,
             elapsed=call.clock.now() - begun,
-            repaired=_repaired(journal),
+            repaired=journal.how_repaired(),
             contract=self.state.contract,
             trace_id=trace.trace_id if isinstance(trace, CallEvents) else None,
             age=journal.age,
@@ -339,15 +339,7 @@ class Pipeline:
                 left = (journal.items.items or None) if value is None and journal.items is not None else value
                 if left is not None:
                     trace.content("output", left)
-            trace.end(outcome, journal, failure, self.state.contract, _repaired(journal))
-
-
-def _repaired(journal: Journal) -> str | None:
-    """Return how the answer that left was repaired."""
-    if journal.rung is not None:
-        return journal.repaired
-    answered = (run for run in journal.runs if run.failure is None and not run.cancelled)
-    return next((run.repaired for run in answered), None)
+            trace.end(outcome, journal, failure, self.state.contract)
 
 
 def value_of(answer: Any) -> Any:

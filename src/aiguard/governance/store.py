@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from aiguard.call import logger
+from aiguard.gate_file import GateFile
 from aiguard.governance.anchor import anchor
 from aiguard.governance.audit import NOTHING, Head, Record, following
 from aiguard.governance.errors import StoreError
 from aiguard.governance.modes import directory_mode_in, mode_in, settle
 from aiguard.halts import Halt
 from aiguard.problem import shown
+from aiguard.state_directory import UnusableError, record_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -204,7 +206,7 @@ class Store:
 
     def __init__(self, state: Path, *, patience: float = PATIENCE) -> None:
         self.state = state
-        self.path = state / "control" / "control.db"
+        self.path = record_in(state)
         self._patience = patience
 
     @property
@@ -288,6 +290,8 @@ class Store:
                 why = f"{shown(str(directory))} may be written to by others: `chmod go-w` it"
                 raise StoreError("store", why)
             if not self.exists():
+                with contextlib.suppress(UnusableError):  # halting says what is wrong with it
+                    GateFile(self.state).make()  # first: where there is a record and no gate, the gate was lost
                 self._make_file()
             connection = self._connected("rw")
             try:

@@ -202,17 +202,19 @@ class CallEvents:
         trace_id: The trace, as 32 hex digits; `None` where it is not recorded.
     """
 
-    __slots__ = ("_runbook", "_whose", "context", "scope", "trace_id")
+    __slots__ = ("_attributes", "context", "scope", "trace_id")
 
     def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
-        whose: dict[str, AttributeValue] = {names.BOUNDARY: attributes[names.BOUNDARY]}
-        if names.OWNER in attributes:
-            whose[names.OWNER] = attributes[names.OWNER]
-        self._whose = whose
-        self._runbook = attributes.get(names.RUNBOOK)
+        self._attributes = attributes
         self.context: Context | None = None
         self.scope: Scope | None = None
         self.trace_id: str | None = None
+
+    @property
+    def _whose(self) -> dict[str, AttributeValue]:
+        """What says whose it is; made where it is needed, which for most calls is nowhere."""
+        attributes = self._attributes
+        return {name: attributes[name] for name in (names.BOUNDARY, names.OWNER) if name in attributes}
 
     def hear(self, event: Event) -> None:
         """Tell what the event says."""
@@ -233,17 +235,15 @@ class CallEvents:
         if is_heard():
             emit(told, self._whose, self.context)
 
-    def end(
-        self, outcome: str, journal: Journal, failure: Failure | None, contract: str | None, repaired: str | None
-    ) -> None:
+    def end(self, outcome: str, journal: Journal, failure: Failure | None, contract: str | None) -> None:
         """Tell how the call ended, where the component did not answer it."""
-        del contract, repaired
+        del contract
         if failure is not None:
             told = left(failure)
             if outcome == names.FALLBACK:
                 told = degraded(failure, journal.rung or "", journal.age)
-            if self._runbook is not None:
-                told.attributes[names.RUNBOOK] = self._runbook
+            if names.RUNBOOK in self._attributes:
+                told.attributes[names.RUNBOOK] = self._attributes[names.RUNBOOK]
             self.tell(told)
 
 

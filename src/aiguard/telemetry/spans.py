@@ -137,15 +137,13 @@ class CallTrace(CallEvents):
         super().tell(told)
         self._mirror(told)
 
-    def end(
-        self, outcome: str, journal: Journal, failure: Failure | None, contract: str | None, repaired: str | None
-    ) -> None:
+    def end(self, outcome: str, journal: Journal, failure: Failure | None, contract: str | None) -> None:
         """End the call's span. Handled failures leave its status unset, as the semantic conventions ask."""
         span = self._span
         try:
-            super().end(outcome, journal, failure, contract, repaired)
+            super().end(outcome, journal, failure, contract)
             if self._recording:
-                span.set_attributes(_ended(outcome, journal, failure, contract, repaired))
+                span.set_attributes(_ended(outcome, journal, failure, contract))
                 if failure is not None and outcome != names.FALLBACK:
                     span.set_status(StatusCode.ERROR, failure.kind.value)
             span.end()
@@ -196,13 +194,12 @@ class CallTrace(CallEvents):
         span.end()
 
 
-def _ended(
-    outcome: str, journal: Journal, failure: Failure | None, contract: str | None, repaired: str | None
-) -> dict[str, AttributeValue]:
+def _ended(outcome: str, journal: Journal, failure: Failure | None, contract: str | None) -> dict[str, AttributeValue]:
     """Return what a call's span ends with."""
     attributes: dict[str, AttributeValue] = {names.OUTCOME: outcome, names.ATTEMPT_COUNT: len(journal.runs)}
     if contract is not None:
         attributes[names.CONTRACT] = contract
+    repaired = journal.how_repaired()
     if repaired is not None:
         attributes[names.REPAIRED] = repaired
     if journal.waited:
