@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiguard.clock import unique
 from aiguard.halts import Halt
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 from aiguard.state_directory import UnusableError, check_directory, make_directory, record_in
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class OpenGate:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._name = shown(str(path))
+        self._name = shown_path(path)
         self.descriptor = _opened(path, os.O_RDONLY)
         self._identity = _identity(os.fstat(self.descriptor))
 
@@ -181,7 +181,7 @@ class GateFile:
             finally:
                 new.unlink(missing_ok=True)
         except OSError as error:
-            raise UnusableError(f"{shown(str(self.path))} cannot be made: {error.strerror}") from None
+            raise UnusableError(f"{shown_path(self.path)} cannot be made: {error.strerror}") from None
 
     def open(self) -> OpenGate:
         """Return the file, open for reading. Raises `UnusableError`."""
@@ -216,9 +216,9 @@ class GateFile:
         self.make()
         try:
             with self._locked() as descriptor:
-                return _changed(descriptor, fn, shown(str(self.path)))
+                return _changed(descriptor, fn, shown_path(self.path))
         except OSError as error:
-            raise UnusableError(f"{shown(str(self.path))} cannot be written: {error.strerror}") from None
+            raise UnusableError(f"{shown_path(self.path)} cannot be written: {error.strerror}") from None
 
     def _fill(self, new: Path) -> None:
         """Make the file under another name, as readable and writable as its directory."""
@@ -264,7 +264,7 @@ class GateFile:
 
 def _opened(path: Path, flags: int) -> int:
     """Return a descriptor. Raises `UnusableError` where there is none, or the file cannot be trusted."""
-    name = shown(str(path))
+    name = shown_path(path)
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:

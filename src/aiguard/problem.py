@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 80
 """Characters of a value that a message shows."""
+
+PATH_SHOWN: Final = 400
+"""Of a path more: its end is what tells one from another."""
 
 
 class Position(NamedTuple):
@@ -65,6 +69,11 @@ def shown(value: object, limit: int = SHOWN) -> str:
     except Exception:  # noqa: BLE001 - a broken repr must not hide the real message
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown_path(path: os.PathLike[str]) -> str:
+    """Return a path as a message shows it: whole, unless it is longer than anybody reads."""
+    return shown(os.fspath(path), PATH_SHOWN)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 
 VARIABLE: Final = "AIGUARD_STATE"
 """Names the directory, and opens the window of every process that has it."""
@@ -59,7 +59,7 @@ def make_directory(path: Path, *, shared: bool) -> None:
     try:
         path.mkdir(mode=0o700, parents=shared, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise UnusableError(f"{shown(str(path))} cannot be made: {_why(error)}") from None
+        raise UnusableError(f"{shown_path(path)} cannot be made: {_why(error)}") from None
     check_directory(path, shared=shared)
 
 
@@ -76,7 +76,7 @@ def check_directory(path: Path, *, shared: bool, reading: bool = False) -> bool:
     Raises:
         UnusableError: There is one, and somebody else could put something into it.
     """
-    name = shown(str(path))
+    name = shown_path(path)
     try:
         found = path.stat() if shared else path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aiguard.clock import SYSTEM
 from aiguard.failure import Failure, FailureKind
 from aiguard.gate_file import GateFile, Halts, OpenGate
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 from aiguard.state_directory import UnusableError, state_directory
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _made(directory: Path) -> GateFile:
     """Return the file, made where there never was one. Raises `UnusableError`."""
     file = GateFile(directory)
     if file.is_lost():  # one that is made anew would say that nothing is halted
-        raise UnusableError(f"{shown(str(file.path))} {_LOST}")
+        raise UnusableError(f"{shown_path(file.path)} {_LOST}")
     file.make()
     return file
 

@@ -78,7 +78,7 @@ def test_a_frozen_heap_stays_frozen(machine: Machine) -> None:
     machine.time = 1.0
     breathe()
     assert machine.pauses
-    assert gc.get_freeze_count() >= frozen - 100
+    assert gc.get_freeze_count() > frozen * 0.99  # what is no longer used ends all the same
 
 
 def test_time_and_waiting_are_the_machines() -> None:

@@ -11,6 +11,7 @@ import aiguard
 from aiguard.config import live
 from aiguard.governance import policies
 from aiguard.governance.store import Store
+from aiguard.testing import fresh_registry
 from tests.governance.operating import operator, recorded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch, state: Path) -> Iterator[None]
     monkeypatch.delenv("AIGUARD_STATE", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(state.parent))
     monkeypatch.setattr(policies, "_TOLD", set())
-    with live.nothing_configured():
+    with live.nothing_configured(), fresh_registry():
         yield
 
 

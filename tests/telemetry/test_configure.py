@@ -154,7 +154,8 @@ triage.boundary.mode = "off"
 assert not triage.outcome().ok
 print(sorted(span.name for span in spans.get_finished_spans()))
 data = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
-print({{metric.name: sum(point.count for point in metric.data.data_points) for metric in data if metric.name.endswith("duration")}})
+timed = [metric for metric in data if metric.name.endswith("duration")]
+print({{metric.name: sum(point.count for point in metric.data.data_points) for metric in timed}})
 """
     ended = run(code)
     assert ended.stderr == ""

@@ -27,7 +27,7 @@ from aiguard.governance.audit import NOTHING, Head, Record, following
 from aiguard.governance.errors import StoreError
 from aiguard.governance.modes import directory_mode_in, mode_in, settle
 from aiguard.halts import Halt
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 from aiguard.state_directory import UnusableError, record_in
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Store:
 
     @property
     def _name(self) -> str:
-        return shown(str(self.path), 400)
+        return shown_path(self.path)
 
     def exists(self) -> bool:
         """Whether there is one; one that nobody may look at counts as there."""
@@ -287,7 +287,7 @@ class Store:
             if made:
                 settle(opened, self.state, directory_mode_in(self.state))
             if stat.S_IMODE(os.fstat(opened).st_mode) & _OTHERS & ~directory_mode_in(self.state):
-                why = f"{shown(str(directory))} may be written to by others: `chmod go-w` it"
+                why = f"{shown_path(directory)} may be written to by others: `chmod go-w` it"
                 raise StoreError("store", why)
             if not self.exists():
                 with contextlib.suppress(UnusableError):  # halting says what is wrong with it
@@ -322,7 +322,7 @@ class Store:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def _opened_to_read(self) -> sqlite3.Connection:
-        nothing = f"nothing was recorded yet: there is no control store in {shown(str(self.path.parent), 400)}"
+        nothing = f"nothing was recorded yet: there is no control store in {shown_path(self.path.parent)}"
         if not self.exists():
             raise StoreError("store", nothing)
         connection = self._connected("rw")  # a writer that was killed may have left something to be finished

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aiguard.governance.anchor import NAME, Anchors, anchors
 from aiguard.governance.audit import GENESIS, Head
 from aiguard.governance.store import Store
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,7 @@ def _verdict(reading: Reading, known: Anchors | None, path: Path) -> Verdict:
     last, anchored = reading.last(), max(heads, default=0)
     if known is None and last:
         flaws.append(
-            Flaw(UNANCHORED, 1, f"the anchors {shown(str(path))} are gone: whether the end was cut is unknown")
+            Flaw(UNANCHORED, 1, f"the anchors {shown_path(path)} are gone: whether the end was cut is unknown")
         )
     if anchored > last:
         why = f"{anchored} records were anchored, and the record ends with {last}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiguard.problem import shown
+from aiguard.problem import shown_path
 from aiguard.state_directory import UnusableError, check_directory, make_directory
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def address_of(path: Path) -> Iterator[str]:
     if not DESCRIPTORS.is_dir():
         length = len(os.fsencode(path))
         raise UnusableError(
-            f"{shown(str(path))} has {length} bytes, and a socket's path {LONGEST} at most: name a shorter directory"
+            f"{shown_path(path)} has {length} bytes, and a socket's path {LONGEST} at most: name a shorter directory"
         )
     opened = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

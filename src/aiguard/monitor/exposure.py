@@ -15,7 +15,7 @@ from aiguard.monitor import snapshot
 from aiguard.monitor.schema import VERSION
 from aiguard.monitor.server import Server
 from aiguard.monitor.watch import Watch
-from aiguard.problem import Problem, shown
+from aiguard.problem import Problem, shown_path
 from aiguard.state_directory import UnusableError, state_directory
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Exposure:
         with self._lock:
             if self.server is not None:
                 if self.server.state != state:
-                    raise UnusableError(f"this process is exposed in {shown(str(self.server.state))} already")
+                    raise UnusableError(f"this process is exposed in {shown_path(self.server.state)} already")
                 return
             if not hasattr(socket, "AF_UNIX"):
                 raise UnusableError("this system has no Unix sockets")
