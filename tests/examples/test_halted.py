@@ -10,6 +10,7 @@ import pytest
 
 from aiguard import guard
 from aiguard.engine.state import SURROUNDINGS
+from aiguard.gate_file import GateFile
 from aiguard.governance.directory import Directory
 from aiguard.testing.virtual import fresh_registry
 from examples.promises import Promises
@@ -111,7 +112,7 @@ def test_a_command_is_shown_with_what_it_says(state: Path, capsys: pytest.Captur
     assert "(rule: reason)" in typed.said
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == "    │ $ aiguard halt ticket-triage"
-    assert not (state / "gate").exists()
+    assert GateFile(state).read().halts == ()
 
 
 def test_a_flow_ends_with_its_block() -> None:
