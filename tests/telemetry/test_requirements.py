@@ -53,7 +53,8 @@ def test_every_test_of_the_page_is_there(row: tuple[str, ...]) -> None:
 
 def test_the_budgets_are_those_of_the_benchmark() -> None:
     """The page and the benchmark promise the same."""
-    told = [float(number) for number in re.findall(r"\| (\d+) µs \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)]
+    page = PAGE.read_text(encoding="utf-8")
+    told = [float(number) for number in re.findall(r"^\|[^|]+\| (\d+) µs \|", page, re.MULTILINE)]
     assert told == [telemetry.CHECKS, *filter(None, telemetry.SHARES.values()), telemetry.ITEM]
 
 
