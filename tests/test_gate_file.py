@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import shutil
@@ -435,3 +436,16 @@ def test_a_disk_that_keeps_nothing_does_not_stop_a_halt(
     monkeypatch.setattr(gate_file, "_sync", sync)
     halt(state, ONE)
     assert "may be lost where the machine stops: Input/output error" in caplog.text
+
+
+def test_a_halt_does_not_wait_for_ever_for_who_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock takes no right to write: whoever holds one is told of, and nothing is changed."""
+    monkeypatch.setattr("aiguard.gate_file.PATIENCE", 0.01)
+    file = GateFile(tmp_path)
+    file.make()
+    with file.path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        with pytest.raises(UnusableError, match="held by another process"):
+            file.change(lambda _: (halt_of(),))
+    assert file.read().halts == ()
+    assert file.change(lambda _: (halt_of(),)).halts == (halt_of(),)

@@ -112,3 +112,9 @@ def test_what_has_other_fields_is_no_halt(given: object) -> None:
     """None of them is guessed."""
     with pytest.raises(ValueError, match="has the fields"):
         Halt.of_json(given)
+
+
+def test_an_integer_beyond_every_float_is_no_moment() -> None:
+    """It is refused as any other value that is none."""
+    with pytest.raises(ValueError, match="since"):
+        Halt.of_json(halt_of()._replace(since=10**400).in_json())

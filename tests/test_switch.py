@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aiguard import switch as module
 from aiguard.failure import FailureKind
-from aiguard.gate_file import OpenGate
+from aiguard.gate_file import GateFile, OpenGate
 from aiguard.halts import EVERY, Halt
 from aiguard.state_directory import state_directory
 from aiguard.switch import FRESH, PROVEN, STALE, Gate, Known, Switch
@@ -501,3 +501,75 @@ def test_a_switch_stands_at_what_was_said_last(
         holds = is_halted and (until is None or risk == "high" or wall[0] < until)
         assert (switch.halted() is not None) is (holds and not keyed)
         assert (switch.halted(7) is not None) is holds
+
+
+def test_a_directory_that_cannot_be_looked_into_is_no_callers_error(
+    state: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the system raises, the process runs unarmed and says so once."""
+
+    def raises(_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(GateFile, "is_lost", raises)
+    gate = gate_at(state, clock)
+    assert said(Switch("triage", gate)) is None
+    assert "PermissionError" in (said(Switch("triage", gate, on_stale="off")) or "")
+    clock.moment += PROVEN
+    assert said(Switch("triage", gate)) is None
+    assert len(caplog.messages) == 1
+
+
+def test_who_waits_for_a_disk_keeps_nobody_from_doubting(state: Path, clock: HandClock) -> None:
+    """A reader that hangs holds the lock; the others know by the time alone that nothing was proven of late."""
+    halt(state)
+    gate = gate_at(state, clock)
+    switch = Switch("triage", gate, on_stale="off")
+    assert said(switch) is None
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with gate._lock:
+            hangs.set()
+            go_on.wait(20.0)
+
+    reader = threading.Thread(target=hold)
+    reader.start()
+    assert hangs.wait(20.0)
+    clock.moment += STALE
+    assert said(switch) is None
+    clock.moment += 1.0
+    doubted = said(switch)
+    go_on.set()
+    reader.join()
+    assert doubted is not None
+    assert "its file does not answer" in doubted
+    assert said(switch) is None
+
+
+def test_what_interrupts_a_reader_hides_no_halt(state: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had begun to read is read again."""
+    halt(state)
+    gate = gate_at(state, clock)
+    switch = Switch("triage", gate)
+    assert said(switch) is None
+    halt(state, halt_of("triage"))
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenGate, "state", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            switch.halted()
+    assert said(switch) is not None
+
+
+def test_a_forked_process_reads_what_its_parent_had_begun_to_read(state: Path, clock: HandClock) -> None:
+    """The head that the parent has seen says nothing of what the child knows."""
+    halt(state)
+    gate = gate_at(state, clock)
+    switch = Switch("triage", gate)
+    assert said(switch) is None
+    halt(state, halt_of("triage"))
+    assert gate._opened is not None
+    gate._head = gate._opened.head()  # as in the middle of a read
+    assert said(switch) is None
+    gate.forked()
+    assert said(switch) is not None

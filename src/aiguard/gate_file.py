@@ -20,7 +20,9 @@ import logging
 import os
 import stat
 import struct
+import threading
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiguard.clock import unique
@@ -48,6 +50,11 @@ _GENERATION: Final = struct.Struct("<Q")
 _GENERATION_AT: Final = len(MAGIC)
 _HALF: Final = struct.Struct("<II")
 _ROOM: Final = HALF - _HALF.size - _GENERATION.size
+
+PATIENCE: Final = 2.0
+"""Seconds that a writer waits for another one: each takes milliseconds."""
+
+_PAUSE: Final = 0.002
 
 _LOOKS: Final = 100
 """How often a reader looks again where a writer has moved on meanwhile."""
@@ -160,7 +167,7 @@ class GateFile:
 
     def is_lost(self) -> bool:
         """Whether it was there once, and is not: the control store has been made since."""
-        return not os.path.lexists(self.path) and record_in(self._directory).is_file()
+        return not os.path.lexists(self.path) and os.path.isfile(record_in(self._directory))  # noqa: PTH113 - it raises nothing
 
     def make(self) -> None:
         """
@@ -238,10 +245,19 @@ class GateFile:
         """Give a descriptor of one's own, and the file to oneself: forked processes share the lock of a shared one."""
         import fcntl  # noqa: PLC0415 - not on every system
 
+        waited = 0.0
         while True:
             descriptor = self._opened_for_writing()
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:  # whoever may read it may hold it, for as long as they like
+                    if waited >= PATIENCE:
+                        held = f"{shown_path(self.path)} is held by another process: see `lslocks`, and end that"
+                        raise UnusableError(held) from None
+                    threading.Event().wait(_PAUSE)
+                    waited += _PAUSE
+                    continue
                 if _identity(self.path.lstat()) != _identity(os.fstat(descriptor)):
                     continue  # replaced while we waited
                 yield descriptor
@@ -352,9 +368,15 @@ def _half_at(descriptor: int, generation: int) -> State | None:
     if own != generation and not (own > generation and own & 0xFF == generation & 0xFF):
         return None
     try:
-        return State(own, tuple(map(Halt.of_json, json.loads(body[_GENERATION.size :]))))
+        return State(own, _halts_in(body[_GENERATION.size :]))
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+@lru_cache(maxsize=2)
+def _halts_in(text: bytes) -> Halts:
+    """Return the halts that the JSON stands for, which is read again at each proof. Raises what is wrong with it."""
+    return tuple(map(Halt.of_json, json.loads(text)))
 
 
 def _changed(descriptor: int, fn: Callable[[Halts], Halts], name: str) -> State:

@@ -34,7 +34,11 @@ def state_directory(state: str | os.PathLike[str] | None = None) -> Path:
     """
     given = os.fspath(state) if state is not None else os.environ.get(VARIABLE, "")
     if given:
-        return Path(given).absolute()
+        try:
+            return Path(given).absolute()
+        except OSError as error:
+            why = f"and where this process is cannot be told: {_why(error)}"
+            raise UnusableError(f"{shown_path(Path(given))} is no absolute path, {why}") from None
     base = os.environ.get("XDG_STATE_HOME", "")
     if base.startswith("/"):
         return Path(base) / "aiguard"

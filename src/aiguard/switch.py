@@ -14,7 +14,7 @@ import math
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiguard.clock import SYSTEM
 from aiguard.failure import Failure, FailureKind
@@ -96,6 +96,7 @@ class Gate:
         "_file",
         "_fresh",
         "_head",
+        "_knowing",
         "_lock",
         "_opened",
         "_proof_due",
@@ -112,6 +113,7 @@ class Gate:
         self._clock = clock
         self._fresh = fresh
         self._lock = threading.RLock()  # a signal's handler may ask too
+        self._knowing = threading.RLock()
         self._file: GateFile | None = None
         self._opened: OpenGate | None = None
         self._head = b""
@@ -131,13 +133,17 @@ class Gate:
         """Read what the file says, and prove from time to time that it would say it if somebody halted a boundary."""
         if self._directory is None:
             return
+        lock = self._lock  # a fork in between replaces it
         # the first call waits for what it says, and so does everybody else then; later, one who reads is enough
-        if not self._lock.acquire(blocking=self._asked is None):
+        if not lock.acquire(blocking=self._asked is None):
+            self._doubt(self.now())  # whoever reads may wait for a disk that is gone
             return
         try:
             told = self._looked()
+        except Exception as error:  # noqa: BLE001 - what is wrong with the gate must not become a caller's error
+            told = self._failed(error)
         finally:
-            self._lock.release()
+            lock.release()
         if told is not None:
             _tell(told)
 
@@ -153,8 +159,12 @@ class Gate:
         return self.now() - (self._asked if self._proven is None else self._proven)
 
     def forked(self) -> None:
-        """Go on in a forked process: whoever held the lock is not here."""
+        """Go on in a forked process: whoever held the lock is not here, and may have read half of what is new."""
         self._lock = threading.RLock()
+        self._knowing = threading.RLock()
+        self._head = b""
+        if self._directory is not None:
+            self.due = self._proof_due = -math.inf
 
     def _looked(self) -> str | None:
         """Look; return what is to be told."""
@@ -168,13 +178,37 @@ class Gate:
             told = wrong if wrong != before else None
             self._proof_due = now + PROVEN
         sure = self._proven is not None and now - self._proven <= STALE
-        if (sure, why) != self.known[1:]:
-            self.known = Known(self.known.halts, sure, why)
+        self._know(sure=sure, why=why)
         if self._asked is None:
             self._asked = now
         if self._fresh:
-            self.due = self.now() + self._fresh
+            self.due = now + self._fresh  # from before it was read: what has changed meanwhile may not be in it
         return told
+
+    def _failed(self, error: Exception) -> str | None:
+        """Stand by what is known after something that nobody foresaw; return what is to be told."""
+        now, before = self.now(), self.known.why
+        why = f"its file cannot be looked at: {type(error).__name__}"
+        self._know(why=why)
+        self._doubt(now)
+        self._asked = now if self._asked is None else self._asked
+        self._proof_due = now + PROVEN
+        if self._fresh:
+            self.due = now + self._fresh
+        return why if why != before else None
+
+    def _doubt(self, now: float) -> None:
+        """Note that what is known is not sure any more, where the last proof was too long ago."""
+        proven = self._proven
+        if self.known.sure and (proven is None or now - proven > STALE):
+            self._know(sure=False, why=self.known.why or "its file does not answer")
+
+    def _know(self, **changed: Any) -> None:
+        """Replace what is known, where that is another thing."""
+        with self._knowing:  # held for this alone: who waits for a disk holds the other one
+            known = self.known._replace(**changed)
+            if known != self.known:
+                self.known = known
 
     def _read(self) -> None:
         """Take over what the file says, where it has changed; what is not whole is looked at once, and proven."""
@@ -187,20 +221,21 @@ class Gate:
             head = b""
         if head == self._head:
             return
-        self._head = head
         try:
             self._take(opened.state())
         except UnusableError:
+            self._head = head
             self._proof_due = -math.inf
         else:
             if self.known.why is not None:  # it was mended
                 self._proof_due = -math.inf
 
     def _take(self, read: tuple[bytes, State]) -> None:
-        self._head, state = read
+        head, state = read
         # a file that was made anew and that nobody has written to says nothing of what was known before
-        if state.generation > 0 and state.halts != self.known.halts:
-            self.known = self.known._replace(halts=state.halts)
+        if state.generation > 0:
+            self._know(halts=state.halts)
+        self._head = head  # last: whoever is interrupted in between reads it again
 
     def _prove(self, now: float) -> str | None:
         """Arm the gate, or prove that it is armed; return what was wrong, which a file in its place may have ended."""
@@ -331,6 +366,12 @@ class Switch:
         if gate.now() >= gate.due:
             gate.look()
         return None if gate.known is self.clear else self._why(key)
+
+    @property
+    def broken(self) -> str | None:
+        """What is wrong with the gate, so that a halt may not be seen; `None` where nothing is."""
+        self.gate.look()
+        return self.gate.known.why
 
     def halts(self) -> Halts:
         """Return the halts in force for this boundary, for all its calls or for those of a key."""

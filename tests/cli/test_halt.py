@@ -24,6 +24,12 @@ boundaries:
 
 
 @pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No boundary but what the file names: what other tests declare here is known to who halts."""
+    monkeypatch.setattr("aiguard.governance.known.boundaries", tuple)
+
+
+@pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state directory of one's own, and a file here that names two boundaries."""
     (tmp_path / "aiguard.yaml").write_text(FILE)
@@ -33,13 +39,40 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
-def test_it_says_what_is_in_force_and_where_that_is_written() -> None:
-    """Who, since when, why, until when, and the number of the record."""
+def test_it_says_what_is_in_force_and_where_that_is_written(state: Path) -> None:
+    """Who, since when, why, until when, in which directory, whom it reached, and the number of the record."""
     result = run("halt", "triage", "--reason", "INC-12")
     [halt] = halts()
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [f"triage: {halt}", "until somebody resumes it", "on the record as number 1"]
+    assert result.stdout.splitlines() == [
+        f"triage: {halt}",
+        "until somebody resumes it",
+        f"state directory: {state}",
+        "no process that has it can be looked into there: whether it reached any is not known",
+        "on the record as number 1",
+    ]
     assert "INC-12" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("triage", "--unknown", "--for", "4h"), True),
+        (("triage",), True),
+        (("--all",), False),
+        (("triage", "--unknown", "--reason", ""), False),
+    ],
+)
+def test_where_no_file_was_read_it_says_so_where_that_matters(
+    state: Path,
+    arguments: tuple[str, ...],
+    told: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """A file might have said that the risk is high, or that there is such a boundary."""
+    (state.parent / "aiguard.yaml").unlink()
+    result = run("halt", "--reason", "INC-12", *arguments)
+    assert ("aiguard: no file with rules was read: set AIGUARD_CONFIG\n" in result.stderr) is told
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No boundary but what the file names: what other tests declare here is known to who halts."""
+    monkeypatch.setattr("aiguard.governance.known.boundaries", tuple)
+
+
+@pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state directory of one's own, and no file."""
     monkeypatch.chdir(tmp_path)
@@ -36,6 +42,14 @@ def test_it_says_what_was_lifted_and_what_still_stands() -> None:
     ]
     assert run("resume", "--all", "--reason", "it is fine").exit_code == 0
     assert halts() == ()
+
+
+def test_where_no_file_was_read_it_says_so(state: Path) -> None:
+    """A file might have said who may."""
+    for expected in ("aiguard: no file with rules was read: set AIGUARD_CONFIG\n", ""):
+        run("halt", "--all", "--reason", "INC-12")
+        assert run("resume", "--all", "--reason", "it is fine").stderr == expected
+        (state.parent / "aiguard.yaml").write_text("version: 1\n")
 
 
 @pytest.mark.parametrize(("arguments", "rule"), [((), "reason"), (("--reason", "it is fine"), "not-halted")])

@@ -236,6 +236,10 @@ def test_below_the_table_stands_what_to_know_of_a_boundary(incident: Incident) -
         "ticket-triage: halted for acme by anna since 2026-11-23T21:50:05Z: INC-12 (until 2026-11-23T22:50:04Z)",
         "ticket-triage: high risk, runbook https://x/\\x1b",
     ]
+    triage["gate"] = "it is gone"
+    [_, row] = merged([first, second])
+    assert "ticket-triage: a halt may not be seen: it is gone" in [line for line, _ in notes(row)]
+    del triage["gate"]
     [quiet, row] = merged([second])
     assert (list(notes(quiet)), row["mode"]) == ([], "halted")
     lines = text_of(_Answering(incident, second), 1000)
@@ -247,10 +251,10 @@ def test_a_process_of_the_version_before_is_shown_too(incident: Incident) -> Non
     """It says nothing of risk, runbook and halts."""
     answers = json.loads(json.dumps(incident.states().answers))
     for boundary in (boundary for answer in answers for boundary in answer["boundaries"]):
-        for name in ("risk", "runbook", "halts"):
+        for name in ("risk", "runbook", "halts", "gate"):
             del boundary[name]
     rows = merged([TypeAdapter(StateAnswer).validate_python(answer) for answer in answers])
-    assert [(row["risk"], row["runbook"], row["halts"]) for row in rows] == [(None, None, [])] * 2
+    assert [(row["risk"], row["runbook"], row["halts"], row["gate"]) for row in rows] == [(None, None, [], None)] * 2
 
 
 class _Answering:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 from aiguard import (
     BoundaryError,
@@ -22,6 +23,9 @@ from aiguard import (
 )
 from aiguard.engine.state import SURROUNDINGS
 from aiguard.stream import Interrupted
+from aiguard.switch import Switch
+from aiguard.telemetry import metrics
+from aiguard.telemetry.content import CAPTURE
 from aiguard.testing import fresh_registry, virtual_time
 from tests import halting
 from tests.halting import gate_at, halt_of
@@ -39,6 +43,25 @@ if TYPE_CHECKING:
     Scenario = Callable[..., Harness]
 
 SAID = "halted by anna since 1970-01-01T00:00:00Z: INC-12"
+
+
+class Letter(str):
+    """An answer, or an item, that is told from others by what it is."""
+
+    __slots__ = ()
+
+
+def held_in_frames(error: BaseException | None) -> list[Letter]:
+    """Return the letters that the frames of an error hold as locals, and those of what led to it."""
+    found: list[Letter] = []
+    while error is not None:
+        frames = error.__traceback__
+        while frames is not None:
+            if "aiguard" in frames.tb_frame.f_globals["__name__"].split("."):
+                found += [one for one in frames.tb_frame.f_locals.values() if isinstance(one, Letter)]
+            frames = frames.tb_next
+        error = error.__cause__ or error.__context__
+    return found
 
 
 class Operator:
@@ -268,6 +291,28 @@ def test_what_was_kept_of_the_component_answers(scenario: Scenario, operator: Op
     assert (outcome.rung, harness.calls) == ("last_good", 1)
 
 
+def test_an_answer_that_was_copied_for_long_is_not_kept(
+    scenario: Scenario, operator: Operator, clock: VirtualClock, shape: str
+) -> None:
+    """Halted while `last_good` copied it, it stays in, and is no answer to a later call either."""
+
+    class Slow(Letter):
+        """An answer that takes 150 ms to be copied."""
+
+        def __deepcopy__(self, memo: object) -> Slow:
+            operator.halt()
+            clock.advance(0.15)
+            return self
+
+    kept = last_good(by=lambda *_: 1, ttl=60.0)
+    harness = scenario(Slow("a"), ConnectionError(), fallback=[kept], **whole(shape))
+    error = harness.fails()
+    assert halted(error)
+    assert held_in_frames(error) == []
+    operator.resume()
+    assert harness.fails().failure.kind is FailureKind.CONNECTION
+
+
 # --- keys
 
 
@@ -371,6 +416,62 @@ def test_an_item_that_was_waited_for_stays_in(streams: Streams, operator: Operat
     assert halted(caught.value)
 
 
+def judged_slowly(streams: Streams, operator: Operator) -> Any:
+    """Return a type whose "b" is judged for 150 ms, in which everything is halted."""
+
+    def judged(text: str) -> str:
+        if text == "b":
+            operator.halt()
+            streams.clock.advance(0.15)
+        return Letter(text)
+
+    return Annotated[str, AfterValidator(judged)]
+
+
+def listed(item: Any) -> Any:
+    """Return the type of lists of such items."""
+    return list[item]
+
+
+def test_an_item_that_was_judged_for_long_stays_in(streams: Streams, operator: Operator) -> None:
+    """Halted while its validator was at it, it leaves neither as an item nor in a frame of the error."""
+    stream = streams.guarded(["a", "b", "c"], output=judged_slowly(streams, operator))()
+    assert streams.next(stream) == "a"
+    with pytest.raises(StreamInterruptedError) as caught:
+        streams.next(stream)
+    assert halted(caught.value)
+    assert (caught.value.delivered, held_in_frames(caught.value)) == (1, [])
+
+
+@pytest.mark.parametrize("pieces", [['["a", "b", "c"]'], ['["a", ', '"b", "c"]']])
+def test_an_element_that_was_judged_for_long_stays_in(streams: Streams, operator: Operator, pieces: list[str]) -> None:
+    """The same of elements, whether their text was there already or is waited for."""
+    stream = streams.guarded(pieces, stream="elements", output=listed(judged_slowly(streams, operator)))()
+    assert streams.next(stream) == "a"
+    with pytest.raises(StreamInterruptedError) as caught:
+        streams.next(stream)
+    assert halted(caught.value)
+    assert (caught.value.delivered, held_in_frames(caught.value)) == (1, [])
+
+
+@pytest.mark.parametrize("mode", ["passthrough", "elements"])
+def test_what_stays_in_is_not_captured(
+    streams: Streams, operator: Operator, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Where content is captured, that of a stream is what has left."""
+    monkeypatch.setattr(metrics, "is_counted", lambda: True)
+    monkeypatch.setattr(CAPTURE, "tap", object())
+    judged = judged_slowly(streams, operator)
+    if mode == "elements":
+        stream = streams.guarded(['["a", "b"]'], stream=mode, output=listed(judged))()
+    else:
+        stream = streams.guarded(["a", "b"], stream=mode, output=judged)()
+    assert streams.next(stream) == "a"
+    with pytest.raises(StreamInterruptedError):
+        streams.next(stream)
+    assert stream._begun().journal.items.items == ["a"]
+
+
 def test_a_whole_that_is_collected_is_collected_no_further(streams: Streams, operator: Operator) -> None:
     """The component is asked for no item more than the one that it was at."""
     guarded = streams.guarded(["a", Halting(operator), "b", "c"], stream="buffer", fallback=[["floor"]])
@@ -392,6 +493,42 @@ def test_items_of_a_whole_leave_no_more(streams: Streams, operator: Operator) ->
     assert kind_of(stream.outcome) is FailureKind.STREAM_INTERRUPTED
     with pytest.raises(StopAsyncIteration if streams.is_async else StopIteration):
         streams.next(stream)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_value_of_a_whole_of_which_items_stay_in_stays_in_too(
+    streams: Streams, operator: Operator, *, closed: bool
+) -> None:
+    """Its outcome says so before the next item is asked for, and after the stream was closed."""
+    stream = streams.guarded(["a", "b"], stream="buffer", output=str)()
+    assert streams.next(stream) == "a"
+    assert stream.outcome.value == "ab"
+    if closed:
+        streams.close(stream)
+    operator.halt()
+    assert (stream.outcome.value, kind_of(stream.outcome)) == (None, FailureKind.STREAM_INTERRUPTED)
+    assert halted(stream.outcome.error)
+    streams.close(stream)
+    operator.resume()
+    assert (stream.outcome.value, stream.outcome.ok) == (None, False)
+
+
+def test_a_whole_that_is_out_has_its_value_behind_a_halt(streams: Streams, operator: Operator) -> None:
+    """The consumer has it already."""
+    stream = streams.guarded(["a", "b"], stream="buffer", output=str)()
+    assert [streams.next(stream), streams.next(stream)] == ["a", "b"]
+    operator.halt()
+    assert (stream.outcome.value, stream.outcome.ok) == ("ab", True)
+
+
+def test_an_item_of_a_whole_that_stays_in_is_in_no_frame(streams: Streams, operator: Operator) -> None:
+    """Neither the answer nor an item of it can be had from the error's traceback."""
+    stream = streams.guarded([Letter("a"), Letter("b")], stream="buffer")()
+    assert streams.next(stream) == "a"
+    operator.halt()
+    with pytest.raises(StreamInterruptedError) as caught:
+        streams.next(stream)
+    assert held_in_frames(caught.value) == []
 
 
 def test_items_of_a_floor_leave(streams: Streams, operator: Operator) -> None:
@@ -416,6 +553,27 @@ def test_items_of_a_rung_with_ai_leave_no_more(streams: Streams, operator: Opera
     stream = streams.guarded([ConnectionError()], name="other", fallback=[smaller_of(streams)])()
     assert streams.next(stream) == "r1"
     operator.halt()
+    with pytest.raises(StreamInterruptedError) as caught:
+        streams.next(stream)
+    assert halted(caught.value)
+
+
+def test_an_item_behind_the_marker_is_not_lost_where_a_halt_ends(
+    streams: Streams, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it stays in, the stream has ended, although nobody who asks once more is told of a halt."""
+    stream = streams.guarded(["a", ConnectionError()], on_break="rung", fallback=[smaller_of(streams)])()
+    assert streams.next(stream) == "a"
+    assert isinstance(streams.next(stream), Interrupted)
+    plain = Switch.halted
+
+    def ending(switch: Switch, key: Any = None) -> Any:
+        why = plain(switch, key)
+        operator.resume()
+        return why
+
+    operator.halt()
+    monkeypatch.setattr(Switch, "halted", ending)
     with pytest.raises(StreamInterruptedError) as caught:
         streams.next(stream)
     assert halted(caught.value)

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aiguard import boundary
 from aiguard.governance.store import Actor, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ANNA = Actor("anna", 1001)
+
+
+@pytest.fixture(autouse=True)
+def _declared() -> Iterator[None]:
+    """No boundary but what a test declares: what others declare here is known to who halts."""
+    before = boundary._REGISTRY.swap({})
+    yield
+    boundary._REGISTRY.swap(before)
 
 
 @pytest.fixture

@@ -6,23 +6,29 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import aiguard
-from aiguard.gate_file import GateFile
+from aiguard.gate_file import GateFile, NewerError
 from aiguard.governance.control import Control
 from aiguard.governance.directory import Listed
 from aiguard.governance.errors import ControlError, StoreError
+from aiguard.governance.reconciliation import reconcile
 from aiguard.governance.verification import verified
 from aiguard.halts import EVERY, Halt
+from aiguard.monitor.client import Answers
+from aiguard.state_directory import UnusableError
 from aiguard.switch import PROVEN, Switch
-from tests.governance.operating import NOON, directory, events, operator, recorded
+from tests.governance.operating import NOON, RULES, directory, events, operator, recorded
 from tests.halting import HandClock, gate_at
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aiguard.risk import Risk
 
 
 def gate(state: Path) -> list[tuple[str, bool]]:
@@ -34,6 +40,28 @@ def spoil(state: Path) -> None:
     """Leave a store that nobody can open."""
     operator(state).store.path.parent.mkdir(parents=True, exist_ok=True)
     operator(state).store.path.write_bytes(b"notes of the meeting" * 100)
+
+
+def lose(state: Path, how: str) -> None:
+    """Have the gate's file say nothing of what it said."""
+    path = GateFile(state).path
+    if how == "damaged":
+        with path.open("r+b") as file:
+            file.truncate(100)
+        return
+    path.unlink()
+    if how == "made anew":
+        GateFile(state).make()
+
+
+def no_store(*_: object) -> Any:
+    """Fail as a store that cannot be written."""
+    raise StoreError("store", "the disk is full")
+
+
+def no_gate(*_: object) -> Any:
+    """Fail as a gate's file that cannot be written."""
+    raise UnusableError("the disk is gone")
 
 
 def test_a_halt_is_in_force_and_on_the_record(state: Path) -> None:
@@ -79,6 +107,11 @@ REFUSED: list[tuple[str, str, str, dict[str, Any]]] = [
     ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": 0.0}),
     ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": float("inf")}),
     ("key", "anna", "halt low-risk", {"reason": "INC-12", "key": ""}),
+    ("reason", "anna", "halt low-risk", {"reason": None}),
+    ("reason", "anna", "halt low-risk", {"reason": 5}),
+    ("reason", "anna", "resume low-risk", {"reason": 5}),
+    ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": "4h"}),
+    ("expiry", "anna", "halt low-risk", {"reason": "INC-12", "for_": 10**400}),
     ("boundary", "anna", "halt low-rsik", {"reason": "INC-12"}),
     ("boundary", "anna", "halt low/risk", {"reason": "INC-12", "unknown": True}),
     ("person", "eve", "halt low-risk", {"reason": "INC-12"}),
@@ -102,6 +135,16 @@ def test_what_is_refused_names_its_rule_and_is_recorded(
     assert (record["event"], record["action"], record["rule"]) == ("refused", action, rule)
     assert (record["actor"], record["boundary"]) == (person, name)
     assert operator(state).halts() == ()
+
+
+@pytest.mark.parametrize("action", ["halt", "resume"])
+@pytest.mark.parametrize("name", [None, 5, ["low-risk"]])
+def test_a_name_that_is_no_text_is_refused(state: Path, action: str, name: Any) -> None:
+    """As every other wrong name is, by the same error."""
+    with pytest.raises(ControlError, match="a boundary's name is text") as refused:
+        getattr(operator(state), action)(name, reason="INC-12")
+    assert refused.value.rule == "boundary"
+    assert recorded(state)[0]["boundary"] == str(name)
 
 
 def test_a_name_that_nobody_knows_is_told_the_nearest(state: Path) -> None:
@@ -188,6 +231,20 @@ def test_an_expiry_is_recorded_by_the_next_operation(state: Path, name: str, lef
     assert verified(state).flaws == ()
 
 
+def test_an_expired_halt_ends_once_its_risk_is_known(state: Path) -> None:
+    """It does not fill the gate for ever, nor come back when somebody declares another risk."""
+    operator(state).halt("no-risk-said", reason="INC-12", for_=60.0)
+    for later in (60.0, 61.0):
+        operator(state, at=NOON + later).halt("other", reason="INC-13", unknown=True)
+    assert [one.get("ends") for one in recorded(state) if one["event"] == "expired"] == [None]
+    rules = replace(RULES, boundaries={"no-risk-said": Listed(None, "low")})
+    for later in (62.0, 63.0):
+        operator(state, rules=rules, at=NOON + later).halt("other", reason="INC-14", unknown=True)
+    assert [one.get("ends") for one in recorded(state) if one["event"] == "expired"] == [None, True]
+    assert {name for name, _ in gate(state)} == {"other"}
+    assert verified(state).flaws == ()
+
+
 def test_no_expiry_switches_high_risk_back_on(state: Path) -> None:
     """The halt stays until somebody resumes."""
     halt = operator(state).halt("high-risk", reason="INC-12", for_=60.0).halt
@@ -258,6 +315,185 @@ def test_a_halt_that_the_gate_has_lost_is_put_back(state: Path) -> None:
     assert sorted(gate(state)) == [("low-risk", True), ("medium-risk", True)]
     assert events(state) == ["halt", "halt", "restored"]
     assert verified(state).flaws == ()
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_a_halt_without_the_gates_file_lifts_no_other(
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made_anew: bool,  # noqa: FBT001 - one of two ways to lose it
+    spoiled: bool,  # noqa: FBT001 - whether the record can be written
+) -> None:
+    """The file that it makes names all that the record knows, from the first write on."""
+    operator(state).halt("low-risk", reason="INC-12")
+    GateFile(state).path.unlink()
+    if made_anew:
+        GateFile(state).make()
+    control = operator(state)
+    if spoiled:
+        monkeypatch.setattr(control.store, "changed", no_store)
+    stop = control._stop
+    written: list[list[tuple[str, bool]]] = []
+
+    def watched(halt: Halt) -> Any:
+        back = stop(halt)
+        written.append(gate(state))
+        return back
+
+    monkeypatch.setattr(control, "_stop", watched)
+    control.halt("medium-risk", reason="INC-13")
+    assert written == [[("low-risk", True), ("medium-risk", False)]]
+    assert gate(state) == [("low-risk", True), ("medium-risk", not spoiled)]
+
+
+@pytest.mark.parametrize("how", ["gone", "made anew", "damaged"])
+def test_a_resume_without_the_gates_file_lifts_what_it_says(state: Path, how: str) -> None:
+    """What was lost is put back, but for what is lifted."""
+    operator(state).halt("low-risk", reason="INC-12")
+    operator(state).halt("medium-risk", reason="INC-13")
+    lose(state, how)
+    done = operator(state).resume("low-risk", reason="it is fine")
+    assert [halt.boundary for halt in done.lifted] == ["low-risk"]
+    assert gate(state) == [("medium-risk", True)]
+    assert verified(state).flaws == ()
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_resume_makes_no_gates_file_that_knows_less_than_the_record(state: Path, how: str) -> None:
+    """Where the record cannot be read, what was lost stays lost: an empty file would say that nothing is halted."""
+    operator(state).halt("low-risk", reason="INC-12")
+    lose(state, how)
+    spoil(state)
+    with pytest.raises(StoreError):
+        operator(state, "ben").resume("low-risk", reason="it is fine")
+    with pytest.raises(UnusableError):
+        GateFile(state).read()
+
+
+def test_a_record_that_nobody_may_look_for_stops_no_stop(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may say what is halted, so nothing is resumed."""
+
+    def no_look(_: GateFile) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(GateFile, "is_lost", no_look)
+    with pytest.raises(StoreError, match="Permission denied"):
+        operator(state).resume("low-risk", reason="it is fine")
+    operator(state).halt("low-risk", reason="INC-12")
+    assert gate(state) == [("low-risk", True)]
+
+
+def test_a_resume_is_refused_before_the_record_where_the_gate_cannot_be_changed(state: Path) -> None:
+    """Else it would take effect with somebody's unrelated operation, days later."""
+    halt = operator(state).halt("low-risk", reason="INC-12").halt
+    kept = GateFile(state).path.rename(state / "kept")
+    GateFile(state).path.mkdir()
+    with pytest.raises(ControlError, match="nothing is resumed") as refused:
+        operator(state).resume("low-risk", reason="it is fine")
+    assert refused.value.rule == "gate"
+    GateFile(state).path.rmdir()
+    kept.rename(GateFile(state).path)
+    operator(state).halt("medium-risk", reason="INC-13")
+    assert halt in operator(state).halts()
+    assert events(state) == ["halt", "refused", "halt"]
+
+
+def test_a_refused_resume_says_why_whatever_becomes_of_the_gate(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing was lifted comes before that the gate's file could not be tidied up."""
+    control = operator(state)
+    monkeypatch.setattr("aiguard.governance.control.settle", no_gate)
+    with pytest.raises(ControlError, match="not-halted"):
+        control.resume("low-risk", reason="it is fine")
+
+
+def test_nothing_is_recorded_as_put_back_that_could_not_be(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor again with each operation."""
+    operator(state).halt("low-risk", reason="INC-12")
+    GateFile(state).change(lambda _: ())
+    control = operator(state)
+    with control.store.changed(control.actor, NOON) as change:
+        monkeypatch.setattr(GateFile, "change", no_gate)
+        with pytest.raises(UnusableError):
+            reconcile(change, control.gate, NOON, lambda _: None)
+    assert events(state) == ["halt"]
+
+
+def test_a_gate_of_a_newer_version_is_not_taken_for_damaged(state: Path) -> None:
+    """What it says is not put aside."""
+    operator(state).halt("low-risk", reason="INC-12")
+    operator(state).resume("low-risk", reason="it is fine")
+    with GateFile(state).path.open("r+b") as file:
+        file.seek(16)
+        file.write(b"\x07")
+    control = operator(state)
+    with control.store.changed(control.actor, NOON) as change, pytest.raises(NewerError):
+        reconcile(change, control.gate, NOON, lambda _: None)
+
+
+@pytest.mark.parametrize(("for_", "risk"), [(None, None), (60.0, "low"), (60.0, "high"), (60.0, None)])
+def test_a_halt_is_in_force_before_any_process_is_asked(
+    state: Path, monkeypatch: pytest.MonkeyPatch, for_: float | None, risk: Risk | None
+) -> None:
+    """One that hangs takes seconds to say nothing; till the risk is known, no time ends the halt."""
+    seen: list[list[bool]] = []
+
+    def asked(directory: Path) -> Answers[Any]:
+        seen.append([halt.stays for halt in GateFile(directory).read().halts])
+        boundaries = [{"name": "no-risk-said", "risk": risk}] if risk else []
+        return Answers(({"boundaries": boundaries},), ())
+
+    monkeypatch.setattr("aiguard.governance.known.states", asked)
+    done = operator(state).halt("no-risk-said", reason="INC-12", for_=for_)
+    assert seen == [[True]] * (for_ is not None)
+    assert (done.halt.stays, done.halt.recorded) == (risk == "high", True)
+    assert operator(state).halts() == (done.halt,)
+    assert verified(state).flaws == ()
+
+
+def test_the_record_is_asked_for_a_name_before_the_processes(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was halted once is halted again at once."""
+    operator(state).halt("elsewhere", reason="INC-12", unknown=True)
+    monkeypatch.setattr("aiguard.governance.known.states", lambda _: pytest.fail("a process was asked"))
+    operator(state).halt("elsewhere", reason="INC-13")
+
+
+def test_what_was_declared_in_this_process_is_known(state: Path) -> None:
+    """Before a call of it has ended, with what is at stake there."""
+
+    @aiguard.guard("declared-here", deadline=1.0, risk="high", owner="anna")
+    def declared() -> str:
+        return "fine"
+
+    operator(state).halt("declared-here", reason="INC-12")
+    assert operator(state).halt("declared-here", reason="INC-13", for_=60.0).halt.stays
+    with pytest.raises(ControlError, match="not-self"):
+        operator(state).resume("declared-here", reason="it is fine")
+    with pytest.raises(ControlError, match="did you mean `declared-here`"):
+        operator(state).halt("declard-here", reason="INC-14")
+
+
+def test_the_defaults_of_the_file_say_what_is_at_stake_where_it_lists_nothing(state: Path) -> None:
+    """A boundary under them is of high risk in every process, so also to who halts and resumes it."""
+    rules = replace(RULES, risk="high")
+    halt = operator(state, rules=rules).halt("elsewhere", reason="INC-12", for_=60.0, unknown=True).halt
+    assert halt.stays
+    with pytest.raises(ControlError, match="not-self"):
+        operator(state, rules=rules).resume("elsewhere", reason="it is fine")
+    assert not operator(state, rules=rules).halt("low-risk", reason="INC-13", for_=60.0).halt.stays
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "hint"),
+    [("a", None, "; name the key that is halted"), (None, "a", "; it was halted without a key, or for another")],
+)
+def test_who_resumes_with_another_key_is_told_so(state: Path, key: str | None, other: str | None, hint: str) -> None:
+    """The name itself is right, and no other is near."""
+    operator(state).halt("low-risk", reason="INC-12", key=key)
+    with pytest.raises(ControlError, match="not-halted") as refused:
+        operator(state).resume("low-risk", reason="it is fine", key=other)
+    assert hint in str(refused.value)
+    assert "did you mean" not in str(refused.value)
 
 
 def test_a_process_that_starts_without_the_gates_file_does_not_take_nothing_for_clear(state: Path) -> None:

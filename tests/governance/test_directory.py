@@ -49,6 +49,7 @@ def test_it_is_read_without_the_application(tmp_path: Path) -> None:
         "odd": Listed(None, "high"),
         "empty": Listed("support-ml", "low"),
     }
+    assert read.risk == "low"
     assert read.person_of("anna") == Person("anna", "Anna Example")
     assert read.person_of("nobody") is None
     assert read.owner("search") == Owner(team="search", runbook="https://search.example")

@@ -43,7 +43,6 @@ class Modelled:
     until: float | None
     stays: bool
     recorded: bool
-    expired: bool = False
 
 
 class Halting(RuleBasedStateMachine):
@@ -81,9 +80,8 @@ class Halting(RuleBasedStateMachine):
         """What each operation does beside its own: the record catches up, and what is over ends."""
         for id_, halt in list(self.model.items()):
             halt.recorded = True
-            if halt.until is None or halt.stays or halt.expired or halt.until > self.clock.time:
+            if halt.until is None or halt.stays or halt.until > self.clock.time:
                 continue
-            halt.expired = True
             if halt.name != EVERY and self.risk(halt.name) in {"low", "medium"}:
                 del self.model[id_]
 

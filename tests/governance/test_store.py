@@ -144,6 +144,15 @@ def test_a_directory_that_others_may_write_is_refused(store: Store) -> None:
         pass
 
 
+def test_no_store_is_made_where_the_gates_file_cannot_be(store: Store) -> None:
+    """Else the first process that starts once the directory is mended would take that file for lost."""
+    store.state.mkdir()
+    store.state.chmod(0o777)
+    with pytest.raises(StoreError, match="may be written to by others"), store.changed(ANNA, 1000.0):
+        pass
+    assert list(store.state.iterdir()) == []
+
+
 def test_something_in_the_place_of_the_directory_is_told(store: Store) -> None:
     """The error says where."""
     store.state.mkdir()

@@ -129,6 +129,23 @@ def test_anchors_that_are_gone_are_told(written: Store) -> None:
     assert flaws(written) == [("unanchored", 1)]
 
 
+def test_anchors_that_name_nothing_are_told(written: Store) -> None:
+    """A file that was emptied tells no more than one that is gone."""
+    (written.state / "audit-anchor").write_text("")
+    assert flaws(written) == [("unanchored", 1)]
+
+
+def test_a_record_that_is_gone_is_told_by_its_anchors(written: Store) -> None:
+    """It is no record that nobody has begun yet; of one that was begun anew, the hashes are others."""
+    written.path.unlink()
+    verdict = verified(written.state)
+    assert (verdict.head, verdict.anchored) == (NOTHING, COUNT)
+    assert [(flaw.kind, flaw.seq) for flaw in verdict.flaws] == [("cut", 1)]
+    with written.changed(ANNA, 2000.0) as change:
+        change.append("policy")
+    assert [kind for kind, _ in flaws(written)] == ["cut", "rewritten"]
+
+
 def test_anchors_that_were_kept_elsewhere_tell_more(written: Store, tmp_path: Path) -> None:
     """Who cuts the record and the anchors beside it is found by a copy of them."""
     kept = tmp_path / "kept"

@@ -51,6 +51,7 @@ def test_a_boundary_that_was_never_called_is_told_of(clock: VirtualClock, watch:
         "dependency": "provider",
         "mode": "off",
         "halts": [],
+        "gate": None,
         "breakers": [],
         "cooldown_until": None,
         "permits": {"limit": 4, "in_flight": 0, "queued": 0, "queue": 0},
@@ -91,6 +92,20 @@ def test_whose_it_is_and_who_halted_it_is_told_of(
         "on",
         [{"id": "2" * 32, "key": "acme", "until": round(since + 9.0, 3)} | said],
     )
+
+
+def test_a_gate_that_is_broken_is_told_of(
+    clock: VirtualClock, watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A boundary that is turned away for that is halted, whoever halted it; another one runs, and says so too."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(SURROUNDINGS, "gate", Gate(lambda: tmp_path / "file" / "state", clock))
+    Boundary("embed", risk="high", deadline=1.0)
+    Boundary("rank", deadline=1.0)
+    embed, rank = told(watch, "embed"), told(watch, "rank")
+    assert (embed["mode"], embed["halts"], rank["mode"]) == ("halted", [], "on")
+    assert "cannot be made" in str(embed["gate"])
+    assert rank["gate"] == embed["gate"]
 
 
 def test_a_pending_boundary_is_told_of(clock: VirtualClock, watch: Watch) -> None:

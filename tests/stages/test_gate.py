@@ -34,15 +34,20 @@ def test_off_it_turns_away(clock: VirtualClock) -> None:
 
 
 def test_switched_off_while_a_call_runs_its_answer_stays_in(clock: VirtualClock) -> None:
-    """Whoever halts a boundary sees no answer of it afterwards."""
+    """Whoever halts a boundary sees no answer of it afterwards, in no frame of the error either."""
     switch = Switch(off=False)
 
     def halt(_: Call) -> str:
         switch.off = True
         return "an answer"
 
-    with pytest.raises(HaltedError):
+    with pytest.raises(HaltedError) as caught:
         run(GateStage(switch), Rest(halt), call_for(clock))
+    assert caught.value.__traceback__ is not None
+    frames = caught.value.__traceback__.tb_next  # the first is this one
+    while frames is not None:
+        assert "an answer" not in frames.tb_frame.f_locals.values()
+        frames = frames.tb_next
 
 
 def test_a_halt_says_who_why_and_since_when(clock: VirtualClock, tmp_path: Path) -> None:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import itertools
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
+import pydantic
 import pytest
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretBytes, SecretStr, field_serializer
 
 from aiguard import Hedge, OutputContract, PolicyError, Retry, guard, telemetry
 from aiguard.telemetry import content as of_content
 from aiguard.telemetry import names
 from aiguard.telemetry.capture import VARIABLE, drain
-from aiguard.telemetry.content import CAPTURE, LONGEST, Content, text_of
+from aiguard.telemetry.content import CAPTURE, DEPTH, EACH, LONGEST, MASKED, VALUES, WHOLE, Content, text_of
 from tests.shapes import SHAPES, Harness, Items, Takes
 from tests.telemetry.test_privacy import ANSWERED, CANARY, RAISED, LoudError, call_twice
 from tests.waiting import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aiguard.testing import VirtualClock
     from tests.telemetry.conftest import Recorded
@@ -133,29 +142,240 @@ class Prompt(BaseModel):
     text: str
 
 
-class Client:
-    """Something that is no data."""
+class Touchy:
+    """Something that is no data, and is touched by nobody."""
+
+    def _touched(self, *_: Any) -> Any:
+        raise AssertionError(CANARY)
+
+    __repr__ = __str__ = __iter__ = __next__ = __len__ = __getattr__ = __eq__ = _touched
+    __hash__ = None  # type: ignore[assignment]
+    __class__ = property(_touched)
+    __dict__ = property(_touched)
+
+
+class TouchyModel(Prompt):
+    """A model with code of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    secret: SecretStr = SecretStr(CANARY)
+    hidden: str = Field(default=CANARY, exclude=True)
+
+    @field_serializer("text")
+    def _text(self, _: str) -> str:
+        raise AssertionError(CANARY)
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def more(self) -> str:
+        """Fail."""
+        raise AssertionError(CANARY)
+
+    def __iter__(self) -> Any:
+        raise AssertionError(CANARY)
+
+    __repr__ = __str__ = model_dump = __iter__  # type: ignore[assignment]
+
+
+@dataclass
+class Row:
+    """A data class."""
+
+    of: ClassVar[str] = CANARY
+    name: str
+    more: Any = None
+
+    @property
+    def slow(self) -> str:
+        """Fail."""
+        raise AssertionError(CANARY)
+
+
+@dataclass(slots=True)
+class Slotted(Row):
+    """A data class, in slots too, and with one that is empty."""
+
+    last: list[int] = field(default_factory=lambda: [1])
+    empty: int = field(init=False)
+
+
+@pydantic.dataclasses.dataclass
+class Checked:
+    """A data class of pydantic's."""
+
+    name: str
+    hidden: str = Field(default=CANARY, exclude=True)
+
+
+class Mood(Enum):
+    """One of some."""
+
+    GOOD = ("good", 1)
+
+
+class Level(IntEnum):
+    """A number with a name."""
+
+    HIGH = 3
 
     def __repr__(self) -> str:
-        return CANARY
+        raise AssertionError(CANARY)
+
+
+class TouchyList(list[Any]):
+    """A list with a way of its own to be read."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError(CANARY)
+
+    __len__ = __getitem__ = __repr__ = __iter__  # type: ignore[assignment]
+
+
+class TouchyDict(dict[Any, Any]):
+    """A mapping that makes its items up."""
+
+    def items(self, *_: Any) -> Any:
+        """Fail."""
+        raise AssertionError(CANARY)
+
+    __iter__ = keys = __len__ = __getitem__ = items
+
+
+class Zone(dt.tzinfo):
+    """A zone of a program's own."""
+
+    def utcoffset(self, _: Any) -> Any:
+        """Fail."""
+        raise AssertionError(CANARY)
+
+    dst = tzname = utcoffset
+
+
+class OwnPath(type(Path())):  # type: ignore[misc]
+    """A path with a text of its own."""
+
+    def __str__(self) -> str:
+        raise AssertionError(CANARY)
+
+
+DAY = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
+
+NUMBER = "12345678-1234-5678-1234-567812345678"
+
+DATA: dict[str, tuple[Any, str]] = {
+    "text": ("as it is", "as it is"),
+    "pieces": (["joined", " text"], "joined text"),
+    "empty": ([], "[]"),
+    "list": ([1, "2"], '[1,"2"]'),
+    "model": ({"a": Prompt(text="b")}, '{"a":{"text":"b"}}'),
+    "object": (Touchy(), '"<Touchy>"'),
+    "odd": ([float("nan"), b"\xff", None, -float("inf")], '[NaN,"_w==",null,-Infinity]'),
+    "constants": ((True, False, 1.5, -2), "[true,false,1.5,-2]"),
+    "not ASCII": ({"é": '"\n'}, '{"é":"\\"\\n"}'),
+    "sets": ([{1}, frozenset({"a"})], '[[1],["a"]]'),
+    "keys": ({1: 2, None: 3, (1, "a"): 4, Level.HIGH: 5}, '{"1":2,"null":3,"[1,\\"a\\"]":4,"3":5}'),
+    "enums": ([Mood.GOOD, Level.HIGH], '[["good",1],3]'),
+    "a model with code": (
+        TouchyModel.model_validate({"text": "b", "by": [1]}),
+        '{"text":"b","secret":"**********","by":[1]}',
+    ),
+    "a root model": (RootModel[list[int]]([1]), "[1]"),
+    "secrets": ([SecretStr(CANARY), SecretBytes(b"a"), pydantic.Secret[int](1)], f"[{','.join([MASKED] * 3)}]"),
+    "data classes": (
+        [Row("a", Touchy()), Slotted("b")],
+        '[{"name":"a","more":"<Touchy>"},{"name":"b","more":null,"last":[1]}]',
+    ),
+    "pydantic's data classes": ([Checked("a"), Row], '[{"name":"a"},"<type>"]'),
+    "subclasses": ([TouchyList([1]), TouchyDict(a=2), OrderedDict(b=3)], '[[1],{"a":2},{"b":3}]'),
+    "moments": (
+        [DAY, DAY.date(), pydantic.TypeAdapter(dt.datetime).validate_python("2026-01-02T03:04:00+01:00")],
+        '["2026-01-02T03:04:00+00:00","2026-01-02","2026-01-02T03:04:00+01:00"]',
+    ),
+    "a zone": ([DAY.replace(tzinfo=Zone())], '["<datetime>"]'),
+    "plain": ([UUID(NUMBER), Path("a"), Decimal("1.50")], f'["{NUMBER}","a","1.50"]'),
+    "a path": ([OwnPath("a")], '["<OwnPath>"]'),
+    "iterators": ([map(str, [1]), iter([1]), itertools.count()], '["<map>","<list_iterator>","<count>"]'),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), DATA.values(), ids=DATA)
+def test_the_text_of_a_value_is_its_data(value: object, text: str) -> None:
+    """Of what is no data only the class; no code of a program's own runs."""
+    assert text_of(value) == text
+
+
+def one_by_one() -> Iterator[str]:
+    """Yield two."""
+    yield "a"
+    yield "b"
+
+
+@pytest.mark.parametrize("kind", ["generator", "map", "list_iterator", "TextIOWrapper"])
+@pytest.mark.parametrize("inside", [False, True], ids=["bare", "inside"])
+def test_what_can_be_read_once_is_left_to_who_reads_it(
+    clock: VirtualClock, recorded: Recorded, tmp_path: Path, kind: str, *, inside: bool
+) -> None:
+    """As an argument, and in an answer."""
+    file = tmp_path / "file"
+    file.write_text("ab", encoding="utf-8")
+    telemetry.capture(whole, boundaries=["triage"])
+    read: list[str] = []
+
+    @guard("triage", deadline=1.0)
+    async def triage(asked: Any) -> Any:
+        read.extend(asked["a"] if inside else asked)
+        return answer
+
+    with file.open(encoding="utf-8") as one, file.open(encoding="utf-8") as two:
+        make: dict[str, Callable[[Any], Any]] = {
+            "generator": lambda _: one_by_one(),
+            "map": lambda _: map(str, "ab"),
+            "list_iterator": lambda _: iter(["a", "b"]),
+            "TextIOWrapper": lambda opened: opened,
+        }
+        asked, answer = make[kind](one), {"a": make[kind](two)}
+        left = clock.run(triage({"a": asked} if inside else asked))
+        assert "".join(read) == "".join(left["a"]) == "ab"
+    argument = f'{{"a":"<{kind}>"}}' if inside else f'"<{kind}>"'
+    assert told(recorded) == [
+        ("input", f'{{"args":[{argument}],"kwargs":{{}}}}'),
+        ("output", f'{{"a":"<{kind}>"}}'),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "why"),
     [
-        ("as it is", "as it is"),
-        (["joined", " text"], "joined text"),
-        ([], "[]"),
-        ([1, "2"], '[1,"2"]'),
-        ({"a": Prompt(text="b")}, '{"a":{"text":"b"}}'),
-        (Client(), '"<Client>"'),
-        ([float("nan"), b"\xff", None], '[NaN,"_w==",null]'),
+        ("a" * (WHOLE + 1), "it is too long"),
+        (["a" * WHOLE, "b"], "it is too long"),
+        ({"a": b"b" * WHOLE}, "it is too long"),
+        ([0] * VALUES, "it holds too many values"),
+        ([[0] * (VALUES // 2)] * 2, "it holds too many values"),
+        ([Prompt(text="")] * (VALUES // 2), "it holds too many values"),
     ],
-    ids=["text", "pieces", "empty", "list", "model", "object", "odd"],
+    ids=["text", "pieces", "bytes", "list", "lists", "models"],
 )
-def test_the_text_of_a_value_is_its_data(value: object, text: str) -> None:
-    """Of what is no data only the class."""
-    assert text_of(value) == text
+def test_what_is_too_long_is_dropped(
+    clock: VirtualClock, recorded: Recorded, caplog: pytest.LogCaptureFixture, value: Any, why: str
+) -> None:
+    """A redaction that saw a part of it would let pass what it knows by the rest."""
+    telemetry.capture(whole, boundaries=["triage"])
+    Harness("sync", clock, [value, value], "triage")("input")
+    assert told(recorded) == [("input", '{"args":["input"],"kwargs":{}}')]
+    assert recorded.series(names.DROPPED) == {("content",): 1}
+    assert f"content of 'triage' is dropped: {why};" in caplog.text
+
+
+def test_what_is_as_long_as_may_be_leaves() -> None:
+    """The limits are the last that is allowed."""
+    assert len(text_of("a" * WHOLE)) == WHOLE
+    assert len(text_of(["a"] * WHOLE)) == WHOLE
+    assert text_of([0] * (VALUES - 1)).count("0") == VALUES - 1
+    deep: Any = 0
+    for _ in range(DEPTH):
+        deep = [deep]
+    assert text_of(deep).count("[") == DEPTH
 
 
 def fails(content: Content) -> str:
@@ -221,7 +441,7 @@ def test_a_redaction_that_hangs_holds_up_no_call(
     clock: VirtualClock, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into its queue any more is dropped."""
-    monkeypatch.setattr(of_content, "QUEUE", 100)
+    monkeypatch.setattr(of_content, "QUEUE", 100 + 3 * EACH)
     go_on, here = threading.Event(), threading.Event()
 
     def hang(content: Content) -> str:
@@ -239,6 +459,52 @@ def test_a_redaction_that_hangs_holds_up_no_call(
     go_on.set()
     assert [part for part, _ in told(recorded)] == ["input", "output", "input"]
     assert recorded.series(names.DROPPED) == {("content",): 1}
+
+
+def test_what_is_empty_takes_room_too(clock: VirtualClock, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits with it does."""
+    monkeypatch.setattr(of_content, "QUEUE", 4 * EACH)
+    go_on = threading.Event()
+
+    def hang(content: Content) -> str | None:
+        assert go_on.wait(WAIT)
+        return content.text if content.part == "output" else None
+
+    telemetry.capture(hang, boundaries=["triage"])
+    harness = Harness("sync", clock, [""] * 10, "triage")
+    for _ in range(10):
+        harness()
+    go_on.set()
+    assert len(told(recorded)) <= 4
+    assert recorded.series(names.DROPPED)["content",] >= 16
+
+
+@pytest.mark.parametrize("follower", [None, whole], ids=["nothing", "another"])
+def test_what_waits_as_a_capture_ends_does_not_leave(clock: VirtualClock, recorded: Recorded, follower: Any) -> None:
+    """Neither what the redaction is looking at nor what waits behind it; its thread ends."""
+    go_on, here = threading.Event(), threading.Event()
+
+    def hang(content: Content) -> str:
+        here.set()
+        assert go_on.wait(WAIT)
+        return content.text
+
+    telemetry.capture(hang, boundaries=["triage"])
+    tap = CAPTURE.tap
+    assert tap is not None
+    harness = Harness("sync", clock, ["old", "new"], "triage")
+    harness()
+    assert here.wait(WAIT)
+    telemetry.capture(follower, boundaries=["triage"])
+    tap.take("output", "late", {names.BOUNDARY: "triage"}, None)  # of a call that had seen it
+    go_on.set()
+    tap.drain(WAIT)
+    assert tap._worker is not None
+    tap._worker.join(WAIT)
+    assert not tap._worker.is_alive()
+    harness()
+    expected = [] if follower is None else [("input", '{"args":[],"kwargs":{}}'), ("output", "new")]
+    assert told(recorded) == expected
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
@@ -316,16 +582,26 @@ async def later(content: Content) -> str:
     return content.text
 
 
+class Later:
+    """Answers later, when it is called."""
+
+    async def __call__(self, content: Content) -> str:
+        return content.text
+
+
 @pytest.mark.parametrize(
     ("redact", "boundaries", "says"),
     [
         (whole, [], "one at least"),
         (whole, "triage", "a list of names, not 'triage'"),
         (whole, ["no name"], "no name"),
+        (whole, None, "a list of names, not None"),
+        (whole, 5, "a list of names, not 5"),
         (later, ["triage"], "returns at once"),
+        (Later(), ["triage"], "returns at once, not Later"),
         ("[secret]", ["triage"], "not str"),
     ],
-    ids=["none", "text", "no name", "async", "no function"],
+    ids=["none", "text", "no name", "nothing", "a number", "async", "an async object", "no function"],
 )
 def test_what_makes_no_sense_is_refused(redact: Any, boundaries: Any, says: str) -> None:
     """And nothing is captured then."""

@@ -111,7 +111,7 @@ def _resumed(said: dict[str, Any]) -> str:
 
 
 def _expired(said: dict[str, Any]) -> str:
-    ended = "" if said.get("ends") else ", which a boundary of high risk does not heed"
+    ended = "" if said.get("ends") else ": where the risk is high it stays"
     return f"noted that the time of the halt of {_where(said)} was over{ended}"
 
 

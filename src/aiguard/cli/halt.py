@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiguard.cli.printable import printable
 from aiguard.cli.status_words import counted
 from aiguard.config.durations import seconds
+from aiguard.config.live import FILE_VARIABLE, path_of_file
 from aiguard.governance.control import halt
 from aiguard.governance.errors import ControlError
 from aiguard.halts import EVERY, moment
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiguard.halts import Halt
+
+_NOBODY: Final = "no process that has it can be looked into there: whether it reached any is not known\n"
 
 
 def show(name: str, *, reason: str, key: str | None, lasting: str | None, unknown: bool, state: Path) -> int:
@@ -38,15 +41,25 @@ def show(name: str, *, reason: str, key: str | None, lasting: str | None, unknow
         )
     except ControlError as error:
         sys.stderr.write(f"aiguard: {printable(str(error))}\n")
+        if error.rule == "boundary":
+            tell_of_no_rules()
         return 1
     sys.stdout.write(f"{printable(what(done.halt))}: {printable(str(done.halt))}\n{_until(done.halt)}\n")
-    sys.stdout.write(_reach(done.halt, state))
+    sys.stdout.write(f"state directory: {printable(str(state))}\n{_reach(done.halt, state)}")
+    if lasting is not None:
+        tell_of_no_rules()  # which might have said that the risk is high
     if done.number is not None:
         sys.stdout.write(f"on the record as number {done.number}\n")
     else:
         told = "it holds, and is not on the record yet; the next halt or resume that can will write it down"
         sys.stderr.write(f"aiguard: {told}: {printable(str(done.unrecorded))}\n")
     return 0
+
+
+def tell_of_no_rules() -> None:
+    """Say that no file was read, where one might have said something else."""
+    if path_of_file(None) is None:
+        sys.stderr.write(f"aiguard: no file with rules was read: set {FILE_VARIABLE}\n")
 
 
 def what(one: Halt) -> str:
@@ -56,18 +69,18 @@ def what(one: Halt) -> str:
 
 
 def _reach(one: Halt, state: Path) -> str:
-    """Return how many of the processes that have the boundary say so; nothing where none can be asked."""
+    """Return how many of the processes that have the boundary say so, or that none can be asked."""
     try:
         answers = states(state)
     except UnusableError:
-        return ""
+        return _NOBODY
     concerned = [
         [halt["id"] for boundary in answer["boundaries"] for halt in boundary.get("halts", ())]
         for answer in answers.answers
         if any(one.concerns(boundary["name"]) for boundary in answer["boundaries"])
     ]
     if not concerned and not answers.silent:
-        return ""
+        return _NOBODY
     reached = sum(one.id in ids for ids in concerned)
     silent = f", {counted(len(answers.silent), 'process does', 'processes do')} not answer" if answers.silent else ""
     return f"in force in {reached} of {counted(len(concerned), 'process', 'processes')} that can be asked{silent}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from aiguard.cli.halt import what
+from aiguard.cli.halt import tell_of_no_rules, what
 from aiguard.cli.printable import printable
 from aiguard.governance.control import resume
 from aiguard.governance.errors import ControlError
@@ -25,4 +25,5 @@ def show(name: str, *, reason: str, key: str | None, state: Path) -> int:
     lines += [f"{what(one)}: still {one}" for one in done.left]
     lines.append(f"on the record as number {done.number}")
     sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+    tell_of_no_rules()  # which might not have let them
     return 0

@@ -24,9 +24,11 @@ def notes(row: Merged) -> Iterator[tuple[str, str]]:
     name = printable(row["name"])
     for halt in row["halts"]:
         yield f"{name}: {_told(halt)}", "bold red"
+    if row["gate"] is not None:
+        yield f"{name}: a halt may not be seen: {printable(row['gate'])}", "bold red"
     is_high = row["risk"] == "high"
     said = ["high risk"] if is_high else []
-    worried = row["halts"] or row["breaker"] == "open" or row["failed"]
+    worried = row["halts"] or row["gate"] or row["breaker"] == "open" or row["failed"]
     if row["runbook"] is not None and (worried or is_high):
         said.append(f"runbook {printable(row['runbook'])}")
     if said:

@@ -120,10 +120,13 @@ class AsyncPull(ClockedPull):
             self._left = left - took
             if self._fresh:
                 self._answered()
-            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
-                raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
             if stream.judge is not None:
                 item = stream.judge(item)
+                took = now() - began
+            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - it was waited for, or judged for long, and comes too late
+            if stream.note is not None:
+                stream.note(began, item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
@@ -135,6 +138,7 @@ class AsyncPull(ClockedPull):
             error = given_up(self._watch)
             if type(error) is Expired:
                 error = self._late()
+        item = None  # what stays in is in no frame of the error
         self._left = left - (now() - began)
         try:
             return await stream.resumed(error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiguard.contract.elements import NOT_YET
 from aiguard.engine.pulls import Pull, Tally, caught, refuse_second
 from aiguard.signals import Halted
+from aiguard.switch import FRESH
 from aiguard.telemetry.streams import TimedReader
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from aiguard.engine.async_pull import AsyncPull
     from aiguard.engine.pulls import ClockedPull, Consumer, InlinePull
     from aiguard.engine.thread_pull import ThreadPull
+    from aiguard.failure import Failure
     from aiguard.switch import Switch
 
 
@@ -31,10 +33,11 @@ class _Elements(Pull):
 
     Attributes:
         judge: Pieces need none.
+        note: Pieces are not what leaves.
         switch: What ends the stream before its next item.
     """
 
-    __slots__ = ("_clock", "_inner", "_journal", "_reader", "judge", "switch")
+    __slots__ = ("_clock", "_inner", "_journal", "_reader", "judge", "note", "switch")
 
     switch: Switch
 
@@ -47,6 +50,7 @@ class _Elements(Pull):
         self._journal = call.journal
         self._clock = call.clock
         self.judge: Callable[[Any], Any] | None = None
+        self.note: Callable[[float | None, Any], None] | None = None
 
     @property
     def source(self) -> Any:
@@ -59,12 +63,20 @@ class _Elements(Pull):
         taken: float = self._inner.taken
         return taken
 
-    def _begin(self, stream: Consumer, kind: str) -> None:
-        """Note that an element is asked for; refuse a second one at the same time."""
+    def _begin(self, stream: Consumer, kind: str) -> float:
+        """Note that an element is asked for, and return when; refuse a second one at the same time."""
         if self.began is not None:
             refuse_second(kind)
-        self.began = self._clock.now()
+        self.began = began = self._clock.now()
         self.switch = stream.switch
+        return began
+
+    def _withheld(self, element: object, why: Failure) -> Halted:
+        """Return what ends the stream before `element` leaves: its reader has noted already that it does."""
+        times = self._journal.items
+        if times is not None and times.items and times.items[-1] is element:
+            times.items.pop()
+        return Halted(why)
 
 
 class ElementPull(_Elements):
@@ -78,7 +90,7 @@ class ElementPull(_Elements):
     def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:
         """Return the next element, or what `stream` makes of the end, of an error and of time used up."""
         reader = self._reader
-        self._begin(stream, "generator")
+        began = self._begin(stream, "generator")
         try:
             if (why := stream.switch.halted(self._journal.key)) is not None:
                 raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
@@ -87,6 +99,8 @@ class ElementPull(_Elements):
                 reader.feed(self._inner.pull(self, sent))
                 sent = None
                 element = reader.next()
+            if self._clock.now() - began > FRESH and (why := stream.switch.halted(self._journal.key)) is not None:
+                raise self._withheld(element, why)  # noqa: TRY301 - to the pipeline, as everything else
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
@@ -94,6 +108,7 @@ class ElementPull(_Elements):
             self._journal.delivered += 1
             return element
         self.began = None
+        element = None  # what stays in is in no frame of the error
         try:
             return stream.resumed(error)
         finally:
@@ -122,7 +137,7 @@ class AsyncElementPull(_Elements):
     async def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:
         """Return the next element, or what `stream` makes of the end, of an error and of time used up."""
         reader = self._reader
-        self._begin(stream, "asynchronous generator")
+        began = self._begin(stream, "asynchronous generator")
         try:
             if (why := stream.switch.halted(self._journal.key)) is not None:
                 raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
@@ -131,6 +146,8 @@ class AsyncElementPull(_Elements):
                 reader.feed(await self._inner.pull(self, sent))
                 sent = None
                 element = reader.next()
+            if self._clock.now() - began > FRESH and (why := stream.switch.halted(self._journal.key)) is not None:
+                raise self._withheld(element, why)  # noqa: TRY301 - to the pipeline, as everything else
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
@@ -138,6 +155,7 @@ class AsyncElementPull(_Elements):
             self._journal.delivered += 1
             return element
         self.began = None
+        element = None  # what stays in is in no frame of the error
         try:
             return await stream.resumed(error)
         finally:

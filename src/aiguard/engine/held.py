@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiguard.engine.pulls import Pull
+from aiguard.signals import Halted
 
 if TYPE_CHECKING:
     from aiguard.engine.streams import AsyncStream, SyncStream
@@ -25,9 +26,15 @@ class Held(Pull):
         self._item = item
         self.behind = behind
 
-    def _is_stopped(self, stream: SyncStream[Any] | AsyncStream[Any]) -> bool:
+    def _taken(self, stream: SyncStream[Any] | AsyncStream[Any]) -> Any:
+        """Return the item, once. Raises `Halted` where the boundary was halted meanwhile."""
+        stream._pull = self.behind  # noqa: SLF001 - one house
+        item, self._item = self._item, None
         journal = stream._begun().journal  # noqa: SLF001 - one house
-        return journal.by_ai and stream.switch.halted(journal.key) is not None
+        if journal.by_ai and (why := stream.switch.halted(journal.key)) is not None:
+            del item  # what stays in is in no frame of the error
+            raise Halted(why)
+        return item
 
 
 class HeldItem(Held):
@@ -36,9 +43,15 @@ class HeldItem(Held):
     __slots__ = ()
 
     def pull(self, stream: SyncStream[Any]) -> Any:
-        """Return the item, once; where the boundary was halted meanwhile, the next pull says so."""
-        stream._pull = self.behind  # noqa: SLF001 - one house
-        return self.behind.pull(stream) if self._is_stopped(stream) else self._item
+        """Return the item, or what `stream` makes of a halt meanwhile."""
+        try:
+            return self._taken(stream)
+        except Halted as halted:
+            error = halted
+        try:
+            return stream.resumed(error)
+        finally:
+            del error
 
 
 class HeldAsyncItem(Held):
@@ -47,6 +60,12 @@ class HeldAsyncItem(Held):
     __slots__ = ()
 
     async def pull(self, stream: AsyncStream[Any]) -> Any:
-        """Return the item, once; where the boundary was halted meanwhile, the next pull says so."""
-        stream._pull = self.behind  # noqa: SLF001 - one house
-        return await self.behind.pull(stream) if self._is_stopped(stream) else self._item
+        """Return the item, or what `stream` makes of a halt meanwhile."""
+        try:
+            return self._taken(stream)
+        except Halted as halted:
+            error = halted
+        try:
+            return await stream.resumed(error)
+        finally:
+            del error

@@ -34,10 +34,12 @@ class Consumer(Protocol):
 
     Attributes:
         judge: What each item must pass.
+        note: Hears when each item that leaves was asked for; `None` where nobody listens.
         switch: What ends the stream before its next item.
     """
 
     judge: Callable[[Any], Any] | None
+    note: Callable[[float | None, Any], None] | None
     switch: Switch
 
     def resumed(self, error: BaseException) -> Any:
@@ -160,7 +162,7 @@ class InlinePull(ClockedPull):
         self._scope = call.run.scope
         self._run = call.run
 
-    def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901, PLR0912 - one frame an item
+    def pull(self, stream: Consumer, sent: Callable[[], Any] | None = None) -> Any:  # noqa: C901, PLR0912, PLR0915 - one frame an item
         """Return the next item, or what `stream` makes of the end, of an error and of time used up."""
         if self.began is not None:
             refuse_second("generator")
@@ -192,10 +194,13 @@ class InlinePull(ClockedPull):
             self._left = left - took
             if self._fresh:
                 self._answered()
-            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
-                raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
             if stream.judge is not None:
                 item = stream.judge(item)
+                took = now() - began
+            if took > FRESH and self._is_ai and (why := switch.halted(self._key)) is not None:
+                raise Halted(why)  # noqa: TRY301 - it was waited for, or judged for long, and comes too late
+            if stream.note is not None:
+                stream.note(began, item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
@@ -203,6 +208,7 @@ class InlinePull(ClockedPull):
             self.tally.delivered += 1
             return item
         self.began = None
+        item = None  # what stays in is in no frame of the error
         self._left = left - (now() - began)
         try:
             return stream.resumed(error)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aiguard.call import Call, Options
     from aiguard.engine.calls import Args, Kwargs
     from aiguard.engine.pipeline import Pipeline
+    from aiguard.failure import Failure
     from aiguard.outcome import Outcome
 
 T = TypeVar("T")
@@ -45,12 +46,22 @@ class _Stream(Generic[T]):
         self._pull: Any = None
         self._released: Iterator[Any] | None = None
         self._given = 0
+        self._ungiven = 0
         self._moving = False
         self._announced = False
         self.switch = pipeline.state.switch
         judge = pipeline.item_judge
         self.judge: Callable[[Any], Any] | None = judge.judge if judge is not None else None
-        self.outcome: Outcome[Any] | None = None
+        self.note: Callable[[float | None, Any], None] | None = None
+        self._outcome: Outcome[Any] | None = None
+
+    @property
+    def outcome(self) -> Outcome[Any] | None:
+        """What the stream ended as: of a whole whose items are not all out, no answer while the boundary is halted."""
+        why = self._why_withheld() if self._ungiven else None
+        if why is None:
+            return self._outcome
+        return self._pipeline.withheld(self._begun(), why, self._given).outcome
 
     def _start(self) -> None:
         self._call = call = self._pipeline.open(*self._begin_with)
@@ -62,16 +73,7 @@ class _Stream(Generic[T]):
         """Have each item noted as it leaves: what nobody listens to pays nothing for that."""
         times = ItemTimes(call.clock.now, call.journal.begun, [] if CAPTURE.tap is not None else None)
         call.journal.items = times
-        judge = self.judge
-        held = weakref.ref(self)  # a dropped stream ends at once
-
-        def noted(item: Any) -> Any:
-            judged = item if judge is None else judge(item)
-            stream = held()
-            times.note(stream._pull.began if stream is not None and stream._pull is not None else None, judged)  # noqa: SLF001 - its own
-            return judged
-
-        self.judge = noted
+        self.note = times.note
 
     def _advanced(self, answer: Any) -> Any:
         """Note where the pipeline stands: at a pull, which is returned, or at its end, which releases what it held."""
@@ -82,8 +84,10 @@ class _Stream(Generic[T]):
         call = self._begun()
         value = value_of(answer.value)
         self._pipeline.answered(call, value)
-        self.outcome = self._pipeline.outcome(call, value)
-        self._released = iter(answer.value.items if type(answer.value) is Buffered else ())
+        self._outcome = self._pipeline.outcome(call, value)
+        items = answer.value.items if type(answer.value) is Buffered else ()
+        self._ungiven = len(items)
+        self._released = iter(items)
         return None
 
     def _failed(self, error: BaseException) -> BaseException:
@@ -94,24 +98,33 @@ class _Stream(Generic[T]):
         if issubclass(type(error), BoundaryError):  # by type alone: an exception's own `__class__` may lie
             ours = cast("BoundaryError", error)
             leaving = self._pipeline.failed(call, ours)
-            self.outcome = getattr(leaving, "outcome", None) or ours.outcome
+            self._outcome = getattr(leaving, "outcome", None) or ours.outcome
             return leaving
         self._pipeline.broken(call)
-        self.outcome = self._pipeline.outcome(call, None, error=None if isinstance(error, _Dropped) else error)
+        self._outcome = self._pipeline.outcome(call, None, error=None if isinstance(error, _Dropped) else error)
         return error
 
-    def _let_out(self) -> None:
-        """Count an item of a whole that was held back; raise where the boundary was halted meanwhile."""
-        call = self._begun()
-        if call.journal.by_ai and (why := self.switch.halted(call.journal.key)) is not None:
-            self._released = iter(())
-            error = self._pipeline.withheld(call, why, self._given)
-            self.outcome = error.outcome
-            try:
-                raise error
-            finally:
-                del error
-        self._given += 1
+    def _why_withheld(self) -> Failure | None:
+        journal = self._begun().journal
+        return self.switch.halted(journal.key) if journal.by_ai else None
+
+    def _let_out(self) -> BoundaryError | None:
+        """Count an item of a whole that was held back; return what is raised where it stays in, as all after it."""
+        why = self._why_withheld()
+        if why is None:
+            self._given += 1
+            self._ungiven -= 1
+            return None
+        self._released = iter(())
+        self._ungiven = 0
+        error = self._pipeline.withheld(self._begun(), why, self._given)
+        self._outcome = error.outcome
+        return error
+
+    def _keep_in(self) -> None:
+        """Let out no more items of a whole; where the boundary is halted, its value stays in for good too."""
+        self._released = iter(())
+        self._outcome = self.outcome
 
     def _move(self, kind: str) -> None:
         """Note that the pipeline is under way; refuse a second caller before anything is touched."""
@@ -160,7 +173,7 @@ class SyncStream(_Stream[T], Iterator[T]):
     def throw(self, error: BaseException) -> T:
         """Raise `error` inside the component's generator and return the next item."""
         if self._pull is None and not self._moving:
-            self._released = iter(())
+            self._keep_in()
             raise error
         if isinstance(self._pull, Held):
             self._pull = self._pull.behind
@@ -168,7 +181,7 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def close(self) -> None:
         """End the stream: the component's generator is closed, and everything held is given back."""
-        self._released = iter(())
+        self._keep_in()
         if self._chain is not None:
             with contextlib.suppress(_Dropped):
                 self._resume(_Dropped())
@@ -212,8 +225,14 @@ class SyncStream(_Stream[T], Iterator[T]):
 
     def _release(self) -> T:
         for item in self._released or ():
-            self._let_out()
-            return item  # type: ignore[no-any-return]
+            error = self._let_out()
+            if error is None:
+                return item  # type: ignore[no-any-return]
+            del item  # what stays in is in no frame of the error
+            try:
+                raise error
+            finally:
+                del error
         raise StopIteration
 
     def _resume(self, error: BaseException | None) -> Any:
@@ -266,7 +285,7 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
     async def athrow(self, error: BaseException) -> T:
         """Raise `error` inside the component's generator and return the next item."""
         if self._pull is None and not self._moving:
-            self._released = iter(())
+            self._keep_in()
             raise error
         if isinstance(self._pull, Held):
             self._pull = self._pull.behind
@@ -274,7 +293,7 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
 
     async def aclose(self) -> None:
         """End the stream: the component's generator is closed, and everything held is given back."""
-        self._released = iter(())
+        self._keep_in()
         if self._chain is not None:
             with contextlib.suppress(_Dropped):
                 await self._resume(_Dropped())
@@ -315,8 +334,14 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
 
     def _release(self) -> T:
         for item in self._released or ():
-            self._let_out()
-            return item  # type: ignore[no-any-return]
+            error = self._let_out()
+            if error is None:
+                return item  # type: ignore[no-any-return]
+            del item  # what stays in is in no frame of the error
+            try:
+                raise error
+            finally:
+                del error
         raise StopAsyncIteration
 
     async def _resume(self, error: BaseException | None) -> Any:

@@ -69,16 +69,19 @@ class ThreadPull(ClockedPull):
                 if self._fresh:
                     self._answered()
                 item, self._item = self._item, None
-                if self._is_ai and (why := stream.switch.halted(self._key)) is not None:
-                    raise Halted(why)  # noqa: TRY301 - it was waited for, and comes too late
                 if stream.judge is not None:
                     item = stream.judge(item)
+                if self._is_ai and (why := stream.switch.halted(self._key)) is not None:
+                    raise Halted(why)  # noqa: TRY301 - it was waited for, or judged for long, and comes too late
+                if stream.note is not None:
+                    stream.note(self.began, item)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         self.began = None
         if error is None:
             self.tally.delivered += 1
             return item
+        item = None  # what stays in is in no frame of the error
         try:
             return stream.resumed(error)
         finally:

@@ -16,10 +16,10 @@ from aiguard.config.live import path_of_file
 from aiguard.errors import PolicyError
 from aiguard.gate_file import BrokenError, GateFile
 from aiguard.governance.directory import Directory
-from aiguard.governance.errors import ControlError, StoreError
+from aiguard.governance.errors import ControlError, NoRecordError, StoreError
 from aiguard.governance.known import Known
 from aiguard.governance.reconciliation import begun, reconcile, said_of, settle, with_these
-from aiguard.governance.rules import DRILL, check_boundary, key_of, reason_of, until_of
+from aiguard.governance.rules import DRILL, check_boundary, key_of, name_of, reason_of, until_of
 from aiguard.governance.store import Actor, Store
 from aiguard.halts import EVERY, Halt
 from aiguard.problem import nearest, shown
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from aiguard.clock import Clock
     from aiguard.config.people import Action
+    from aiguard.gate_file import Halts
     from aiguard.governance.store import Change
 
 LONGEST_SAID: Final = 200
@@ -68,11 +69,11 @@ class Resumed(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What somebody asked for."""
+    """What somebody asked for, whatever that is."""
 
-    name: str
+    name: object
     key: object
-    reason: str
+    reason: object
 
 
 class Control:
@@ -95,7 +96,7 @@ class Control:
         self.actor = Actor(Directory.acting(), os.geteuid())
         self._rules = directory if directory is not None and directory.control else None
         self._broken = broken
-        self._known = Known(state, directory.boundaries if directory is not None else {})
+        self._known = Known(state, directory.boundaries, directory.risk) if directory is not None else Known(state, {})
         self._clock = clock
 
     def halt(
@@ -104,17 +105,18 @@ class Control:
         """As the function of this module."""
         now = self._clock.wall()
         try:
+            name_of(name)
             line, word, until = reason_of(reason), key_of(key), until_of(for_, now)
             self._check_rights("halt")
             if unknown or not self._is_known(name):
                 check_boundary(name, () if unknown else self._known.names(), unknown=unknown)
-            stays = until is not None and name != EVERY and not self._ends_by_itself(name)
+            stays = until is not None and name != EVERY  # until it is known what is at stake: to ask takes a while
             halt = Halt(unique(16).hex(), name, word, self.actor.person, line, now, until, stays=stays, recorded=False)
-            self._stop(halt)
+            back = self._stop(halt)
         except ControlError as refused:
             self._record_refusal(refused, "halt", _Said(name, key, reason))
             raise
-        return self._recorded(halt, now)
+        return self._recorded(halt, now, back)
 
     def resume(self, name: str, *, reason: str, key: object = None) -> Resumed:
         """As the function of this module."""
@@ -123,9 +125,10 @@ class Control:
         refusal: ControlError | None = None
         lifted: list[Halt] = []
         left: tuple[Halt, ...] = ()
+        back = self._check_gate(_Said(name, key, reason))
         self._known.names()  # asks the processes, which may take a while: not while the store is ours
         with self.store.changed(self.actor, now) as change:
-            there = self._reconcile(change, now)
+            there = self._reconcile(change, now, back)
             in_force = [one.halt for one in change.in_force().values()]
             concerned = [halt for halt in in_force if halt.concerns(name)]
             meant = [halt for halt in concerned if (halt.boundary, halt.key) == (name, word)]
@@ -137,11 +140,12 @@ class Control:
             for halt in lifted:
                 ended = {**said_of(halt), "reason": line, "until": None}
                 change.end(halt.id, change.append("resume", **ended, ends=True))
-            number, kept = change.head.seq, change.among(there)
+            number, kept = change.head.seq, change.among({*there, *(halt.id for halt in lifted)})
         try:
             settle(self.gate, kept)
         except UnusableError as error:
-            raise ControlError("gate", f"it is on the record, but calls do not see it: {error}") from error
+            if refusal is None:
+                raise ControlError("gate", f"it is on the record, but calls do not see it: {error}") from error
         if refusal is not None:
             raise refusal
         return Resumed(tuple(lifted), number, left)
@@ -158,6 +162,7 @@ class Control:
     def check_resume(self, name: str, *, reason: str, key: object) -> tuple[str, str | None]:
         """Return reason and key as they are recorded. Raises `ControlError`, which is too, where who acts may not."""
         try:
+            name_of(name)
             line, word = reason_of(reason), key_of(key)
             if self._broken is not None:
                 raise ControlError("file", f"who may resume stands in a file that cannot be read: {self._broken}")  # noqa: TRY301 - recorded below
@@ -177,7 +182,7 @@ class Control:
         raise ControlError("rights", f"{shown(person)} may not {action}: the file's `control` lists {allowed}")
 
     def _is_known(self, name: str) -> bool:
-        return name == EVERY or self._known.has(name) or self._is_on_record(name)
+        return name == EVERY or self._known.is_here(name) or self._is_on_record(name)
 
     def _is_on_record(self, name: str) -> bool:
         try:
@@ -201,53 +206,104 @@ class Control:
             why = f"{shown(name)} is of high risk, and {self.actor.person} halted it: somebody else resumes it"
             return ControlError("not-self", why)
         whose = f" for the key {shown(key)}" if key is not None else ""
-        names = sorted({halt.boundary for halt in in_force})
+        names = {halt.boundary for halt in in_force}
+        hint = nearest(name, sorted(names))
+        if name in names:
+            hint = (
+                "; it was halted without a key, or for another" if key is not None else "; name the key that is halted"
+            )
         others = [halt for halt in in_force if halt.concerns(name)]
         told = "; in force are: " + "; ".join(f"{_where(halt)}, {halt}" for halt in others) if others else ""
-        return ControlError("not-halted", f"no halt of {shown(name)}{whose} is in force{nearest(name, names)}{told}")
+        return ControlError("not-halted", f"no halt of {shown(name)}{whose} is in force{hint}{told}")
 
     # --- in which order
 
-    def _stop(self, halt: Halt) -> None:
-        """Have the gate say it, at once."""
+    def _stop(self, halt: Halt) -> Halts:
+        """Have the gate say it, at once; return what it had lost and says again."""
         try:
-            before = self._lost_by_damage()
-            self.gate.change(lambda halts: (*with_these(halts, before), halt))
+            back = self._lost()
+        except StoreError as error:
+            logger.warning("what the gate's file said is lost, and the record cannot be read: %s", error)
+            back = ()
+        try:
+            self.gate.change(lambda halts: (*with_these(halts, back), halt))
         except UnusableError as error:
             raise ControlError("gate", f"nothing is halted: {error}") from error
+        return back
 
-    def _lost_by_damage(self) -> tuple[Halt, ...]:
-        """Return what a gate that is damaged said, as far as the store knows: nothing is resumed by a repair."""
+    def _check_gate(self, said: _Said) -> Halts:
+        """
+        Have the gate say what it had lost; return that.
+
+        Raises:
+            StoreError: It is not known what that was: a gate made anew would say that nothing is halted.
+            ControlError: The gate cannot be changed: a resume would be on the record, and lift nothing.
+        """
+        back = self._lost()
         try:
-            if self.gate.path.exists():
-                self.gate.read()
-        except BrokenError:
-            try:
-                with self.store.read() as reading:
-                    return tuple(one.halt for one in reading.in_force().values())
-            except StoreError as error:
-                logger.warning("the gate's file is damaged, and what it said is not on the record: %s", error)
-        except UnusableError:
-            pass  # whoever changes it says what is wrong
-        return ()
+            self.gate.change(lambda halts: with_these(halts, back))
+        except UnusableError as error:
+            refused = ControlError("gate", f"nothing is resumed: {error}")
+            self._record_refusal(refused, "resume", said)
+            raise refused from error
+        return back
 
-    def _recorded(self, halt: Halt, now: float) -> Halted:
+    def _lost(self) -> Halts:
+        """Return what a gate said that is gone, damaged or made anew: no repair resumes. Raises `StoreError`."""
+        try:
+            is_lost = self.gate.read().generation == 0 if self.gate.path.exists() else self.gate.is_lost()
+        except BrokenError:
+            is_lost = True
+        except UnusableError:
+            is_lost = False  # whoever changes it says what is wrong
+        except OSError as error:
+            raise StoreError("store", f"whether there is a record is not known: {error.strerror}") from error
+        if not is_lost:
+            return ()
+        try:
+            with self.store.read() as reading:
+                return tuple(one.halt for one in reading.in_force().values())
+        except NoRecordError:
+            return ()
+
+    def _recorded(self, halt: Halt, now: float, back: Halts) -> Halted:
+        if any(one.until is not None for one in (halt, *self._there())):
+            self._known.names()  # as in `resume`
         try:
             with self.store.changed(self.actor, now) as change:
                 known = change.among([halt.id]).get(halt.id)  # another operation may have found it in the gate
-                number = begun(change, halt) if known is None else known.seq
-                kept = change.among(self._reconcile(change, now))
+                done = self._with_its_end(halt) if known is None else known.halt
+                number = begun(change, done) if known is None else known.seq
+                kept = change.among(self._reconcile(change, now, back))
         except StoreError as error:
-            return Halted(halt, None, error.why)
+            return Halted(self._with_its_end(halt), None, error.why)
         try:
             settle(self.gate, kept)
         except UnusableError as error:
             logger.warning("the gate's file does not say yet that the halt is on the record: %s", error)
-        return Halted(halt._replace(recorded=True), number, None)
+        return Halted(done._replace(recorded=True), number, None)
 
-    def _reconcile(self, change: Change, now: float) -> frozenset[str]:
+    def _there(self) -> Halts:
         try:
-            return reconcile(change, self.gate, now, self._known.risk)
+            return self.gate.read().halts
+        except UnusableError:
+            return ()
+
+    def _with_its_end(self, halt: Halt) -> Halt:
+        """Return the halt as one that its time ends, where it is, and have the gate say so."""
+        if not halt.stays or not self._ends_by_itself(halt.boundary):
+            return halt
+        ends = halt._replace(stays=False)
+        try:
+            self.gate.change(lambda halts: tuple(ends if one == halt else one for one in halts))
+        except UnusableError as error:
+            logger.warning("the gate's file does not say that a time ends the halt: %s", error)
+            return halt
+        return ends
+
+    def _reconcile(self, change: Change, now: float, back: Halts) -> frozenset[str]:
+        try:
+            return reconcile(change, self.gate, now, self._known.risk, back)
         except UnusableError as error:
             logger.warning("the gate's file and the record may differ: %s", error)
             return frozenset()
@@ -261,9 +317,18 @@ class Control:
 
 
 def _append_refusal(change: Change, refused: ControlError, action: Action, said: _Said) -> None:
-    key = None if said.key is None else str(said.key)[:LONGEST_SAID]
-    cut = {"boundary": said.name[:LONGEST_SAID], "key": key, "reason": said.reason[:LONGEST_SAID]}
-    change.append("refused", **cut, action=action, rule=refused.rule)
+    change.append(
+        "refused",
+        boundary=_cut(said.name),
+        key=None if said.key is None else str(said.key)[:LONGEST_SAID],
+        reason=_cut(said.reason),
+        action=action,
+        rule=refused.rule,
+    )
+
+
+def _cut(said: object) -> str:
+    return said[:LONGEST_SAID] if isinstance(said, str) else shown(said)
 
 
 def _where(halt: Halt) -> str:
@@ -332,8 +397,8 @@ def resume(name: str, *, reason: str, key: object = None, state: str | os.PathLi
         state: The state directory; by default what `AIGUARD_STATE` names, else the user's own.
 
     Raises:
-        ControlError: It was refused, by the rule that it names; what was halted is halted then. Where the rule is
-            `gate`, the resume is on the record, and the next operation that can change the gate's file finishes it.
+        ControlError: It was refused, by the rule that it names; what was halted is halted then. Where the message says
+            that it is on the record, the next operation that can change the gate's file finishes it.
     """
     return control_of(state).resume(name, reason=reason, key=key)
 

@@ -52,9 +52,11 @@ class Directory(People):
 
     Attributes:
         boundaries: The boundaries that the file names.
+        risk: What is at stake at a boundary that the file does not name, by its `defaults`.
     """
 
     boundaries: Mapping[str, Listed] = field(default_factory=dict)
+    risk: Risk | None = None
 
     @classmethod
     def of_file(cls, path: Path) -> Self:
@@ -72,7 +74,14 @@ class Directory(People):
         people, problems = people_of(document)
         if document.problems or problems:
             raise PolicyError(*document.problems, *problems)
-        return cls(people=people.people, teams=people.teams, control=people.control, boundaries=_listed(document))
+        defaults = _said(document, document.sections.get("defaults"))
+        return cls(
+            people=people.people,
+            teams=people.teams,
+            control=people.control,
+            boundaries=_listed(document, defaults),
+            risk=_risk(defaults.settings.get("risk")),
+        )
 
     @staticmethod
     def acting() -> str:
@@ -106,11 +115,10 @@ class Directory(People):
 _READ = frozenset({"owner", "risk"})
 
 
-def _listed(document: Document) -> dict[str, Listed]:
+def _listed(document: Document, defaults: Block) -> dict[str, Listed]:
     section = document.sections.get("boundaries")
     if section is None or not isinstance(section.value, dict):
         return {}
-    defaults = _said(document, document.sections.get("defaults"))
     found = {}
     for name, node in section.value.items():
         try:

@@ -19,3 +19,7 @@ class ControlError(Exception):
 
 class StoreError(ControlError):
     """The control store cannot be used: its rule is `store`, or `store-version` for one of a newer aiguard."""
+
+
+class NoRecordError(StoreError):
+    """Nothing was recorded yet, or what was recorded is gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from aiguard.boundary import boundaries
 from aiguard.halts import EVERY
 from aiguard.monitor.client import states
 from aiguard.risk import TIERS
@@ -23,16 +24,18 @@ _ORDER: Final = tuple(TIERS)
 
 class Known:
     """
-    The boundaries of the file and of the running processes.
+    The boundaries of the file, of this process and of the running ones.
 
     Args:
         state: The directory in which the processes are.
         listed: Those of the file.
+        unlisted: What is at stake at a boundary that the file does not list.
     """
 
-    def __init__(self, state: Path, listed: Mapping[str, Listed]) -> None:
+    def __init__(self, state: Path, listed: Mapping[str, Listed], unlisted: Risk | None = None) -> None:
         self._state = state
         self._listed = listed
+        self._unlisted = unlisted
 
     @cached_property
     def _running(self) -> dict[str, list[Any]]:
@@ -48,20 +51,25 @@ class Known:
         return found
 
     def names(self) -> frozenset[str]:
-        """Return every name that the file or a running process knows."""
-        return frozenset(self._listed) | frozenset(self._running)
+        """Return every name that the file, this process or a running one knows."""
+        return frozenset(self._listed) | frozenset(self._running) | frozenset(_declared())
 
-    def has(self, name: str) -> bool:
-        """Whether the file or a running process knows it; processes are asked only where the file does not."""
-        return name in self._listed or name in self._running
+    def is_here(self, name: str) -> bool:
+        """Whether the file or this process knows it; nobody is asked."""
+        return name in self._listed or name in _declared()
 
     def risk(self, name: str) -> Risk | None:
-        """Return the highest risk that the file or a running process names; `None` where nobody says."""
+        """Return the highest risk that the file, this process or a running one names; `None` where nobody says."""
         if name == EVERY:
-            return _highest(map(self.risk, self.names()))
+            return _highest([self._unlisted, *map(self.risk, self.names())])
         listed = self._listed.get(name)
         said = [boundary.get("risk") for boundary in self._running.get(name, ())]
-        return _highest([None if listed is None else listed.risk, *said])
+        return _highest([self._unlisted if listed is None else listed.risk, _declared().get(name), *said])
+
+
+def _declared() -> dict[str, Risk]:
+    """Return the boundaries of this process, which the others hear of only once a call has ended."""
+    return {boundary.name: boundary.policy.risk for boundary in boundaries()}
 
 
 def _highest(said: Any) -> Risk | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiguard.gate_file import BrokenError
+from aiguard.gate_file import BrokenError, NewerError
 from aiguard.halts import EVERY
 from aiguard.risk import TIERS
 
@@ -41,23 +41,28 @@ def said_of(halt: Halt) -> dict[str, object]:
     }
 
 
-def reconcile(change: Change, gate: GateFile, now: float, risk: Callable[[str], Risk | None]) -> frozenset[str]:
+def reconcile(
+    change: Change, gate: GateFile, now: float, risk: Callable[[str], Risk | None], back: Halts = ()
+) -> frozenset[str]:
     """
     Record what the gate has and the store has not, what has expired, and put back what the gate has lost.
 
-    To be called while the transaction is open: nobody ends a halt meanwhile. Returns the ids that the gate had.
+    To be called while the transaction is open: nobody ends a halt meanwhile. Returns the ids that the gate has.
 
     Args:
         change: The transaction.
         gate: The gate's file.
         now: Unix seconds.
         risk: What is at stake at a boundary; `None` where nobody knows.
+        back: What was put back into the gate already.
 
     Raises:
         UnusableError: The gate's file cannot be read, or not be written where that is needed.
     """
     try:
         there = gate.read().halts if gate.path.exists() else ()
+    except NewerError:
+        raise
     except BrokenError:
         there = ()
     ids = frozenset(halt.id for halt in there)
@@ -66,12 +71,13 @@ def reconcile(change: Change, gate: GateFile, now: float, risk: Callable[[str], 
         if halt.id not in kept:
             begun(change, halt, late=True)
     _expire(change, now, risk)
-    lost = tuple(one.halt for id_, one in change.in_force().items() if id_ not in ids)
-    for halt in lost:
-        change.append("restored", **said_of(halt))
+    in_force = change.in_force()
+    lost = tuple(one.halt for id_, one in in_force.items() if id_ not in ids)
     if lost:
         gate.change(lambda halts: with_these(halts, lost))
-    return ids
+    for halt in (*(one for one in back if one.id in in_force), *lost):  # only now: it may have failed
+        change.append("restored", **said_of(halt))
+    return ids | {halt.id for halt in lost}
 
 
 def with_these(halts: Halts, others: Halts) -> Halts:
@@ -98,14 +104,16 @@ def _expire(change: Change, now: float, risk: Callable[[str], Risk | None]) -> N
     Record that the time of a halt was over.
 
     It ends the halt only where it is known that the boundary may go on by itself: one of high risk, or of a risk that
-    nobody knows here, stays in the gate, where each process decides by what it declares.
+    nobody knows here, stays in the gate, where each process decides by what it declares, until the risk is known.
     """
     for one in change.in_force().values():
         halt = one.halt
-        if one.expired is not None or halt.holds(now, "low"):
+        if halt.holds(now, "low"):
             continue
         known = risk(halt.boundary) if halt.boundary != EVERY else None
         ends = known is not None and TIERS[known].halt_ends
+        if one.expired is not None and not ends:
+            continue
         seq = change.append("expired", **said_of(halt), ends=ends or None)
         change.expire(halt.id, seq)
         if ends:

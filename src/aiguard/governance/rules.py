@@ -22,9 +22,18 @@ DRILL: Final = "drill-"
 """How the key begins that a drill halts, and that no call of a program has."""
 
 
-def reason_of(reason: str) -> str:
+def name_of(name: object) -> str:
+    """Return what may be a boundary's name. Raises `ControlError` where it is no text."""
+    if not isinstance(name, str):
+        raise ControlError("boundary", f"a boundary's name is text, not {shown(name)}")
+    return name
+
+
+def reason_of(reason: object) -> str:
     """Return the reason, without blanks around it. Raises `ControlError` where it says nothing, or is no line."""
-    given = reason.strip()
+    if reason is not None and not isinstance(reason, str):
+        raise ControlError("reason", f"a reason is text, not {shown(reason)}")
+    given = (reason or "").strip()
     if not given:
         raise ControlError("reason", "a reason is required: a line that says why, such as the incident's number")
     return _line("reason", given, REASON_LIMIT)
@@ -48,15 +57,26 @@ def _line(rule: str, text: str, limit: int) -> str:
     return text
 
 
-def until_of(seconds: float | None, now: float) -> float | None:
+def until_of(seconds: object, now: float) -> float | None:
     """Return when a halt of so many seconds ends. Raises `ControlError` where that is in the past, or never comes."""
     if seconds is None:
         return None
-    if not math.isfinite(seconds):
+    given = _number(seconds)
+    if not math.isfinite(given):
         raise ControlError("expiry", "a halt ends after a number of seconds; without one it ends when somebody resumes")
-    if seconds <= 0.0:
-        raise ControlError("expiry", f"the expiry lies in the past: {seconds:g} s from now")
-    return now + seconds
+    if given <= 0.0:
+        raise ControlError("expiry", f"the expiry lies in the past: {given:g} s from now")
+    return now + given
+
+
+def _number(given: object) -> float:
+    """Return a number of seconds; infinity for what is none, or more than a float holds."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return math.inf
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf
 
 
 def check_boundary(name: str, known: Collection[str], *, unknown: bool) -> None:

@@ -24,7 +24,7 @@ from aiguard.call import logger
 from aiguard.gate_file import GateFile
 from aiguard.governance.anchor import anchor
 from aiguard.governance.audit import NOTHING, Head, Record, following
-from aiguard.governance.errors import StoreError
+from aiguard.governance.errors import NoRecordError, StoreError
 from aiguard.governance.modes import directory_mode_in, mode_in, settle
 from aiguard.halts import Halt
 from aiguard.problem import shown_path
@@ -256,7 +256,8 @@ class Store:
         Give the store as it is now.
 
         Raises:
-            StoreError: There is none, or it cannot be read.
+            NoRecordError: There is none.
+            StoreError: It cannot be read.
         """
         with self._told(), contextlib.closing(self._opened_to_read()) as connection:
             connection.execute("BEGIN")
@@ -276,7 +277,11 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         """Open it to be written, made where it is not there."""
         directory = self.path.parent
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.exists():
+            try:
+                GateFile(self.state).make()  # first: where there is a record and no gate, the gate was lost
+            except UnusableError as error:
+                raise StoreError("store", f"no control store is made here: {error}") from error
         made = True
         try:
             directory.mkdir(mode=0o700)
@@ -290,8 +295,6 @@ class Store:
                 why = f"{shown_path(directory)} may be written to by others: `chmod go-w` it"
                 raise StoreError("store", why)
             if not self.exists():
-                with contextlib.suppress(UnusableError):  # halting says what is wrong with it
-                    GateFile(self.state).make()  # first: where there is a record and no gate, the gate was lost
                 self._make_file()
             connection = self._connected("rw")
             try:
@@ -324,7 +327,7 @@ class Store:
     def _opened_to_read(self) -> sqlite3.Connection:
         nothing = f"nothing was recorded yet: there is no control store in {shown_path(self.path.parent)}"
         if not self.exists():
-            raise StoreError("store", nothing)
+            raise NoRecordError("store", nothing)
         connection = self._connected("rw")  # a writer that was killed may have left something to be finished
         try:
             try:
@@ -344,7 +347,7 @@ class Store:
             raise
         if version == 0:  # its maker was killed
             connection.close()
-            raise StoreError("store", nothing)
+            raise NoRecordError("store", nothing)
         return connection
 
     def _connected(self, mode: str) -> sqlite3.Connection:

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiguard.governance.anchor import NAME, Anchors, anchors
-from aiguard.governance.audit import GENESIS, Head
+from aiguard.governance.audit import GENESIS, NOTHING, Head
+from aiguard.governance.errors import NoRecordError
 from aiguard.governance.store import Store
 from aiguard.problem import shown_path
 
@@ -44,7 +45,7 @@ class Flaw(NamedTuple):
 
     Attributes:
         kind: `edited`, `missing` or `moved` (within the chain), `cut` (at its end), `rewritten` (the anchors name other
-            hashes), `unanchored` (the anchors are gone), `state` (what is in force is not what was recorded).
+            hashes), `unanchored` (there are no anchors), `state` (what is in force is not what was recorded).
         seq: The number of the first record that is wrong.
         why: What was found.
     """
@@ -80,7 +81,8 @@ def verified(state: Path, anchor_file: Path | None = None) -> Verdict:
         anchor_file: The anchors; by default those in the directory. A copy that was kept elsewhere tells more.
 
     Raises:
-        StoreError: There is no record, or it cannot be read.
+        NoRecordError: Nothing was recorded yet, and nothing anchored.
+        StoreError: The record cannot be read.
         OSError: The anchors cannot be read.
     """
     path = anchor_file or state / NAME
@@ -90,8 +92,15 @@ def verified(state: Path, anchor_file: Path | None = None) -> Verdict:
         if anchor_file is not None:
             raise
         known = None
-    with Store(state).read() as reading:
-        return _verdict(reading, known, path)
+    try:
+        with Store(state).read() as reading:
+            return _verdict(reading, known, path)
+    except NoRecordError:
+        if known is None or not known.heads:
+            raise
+        last = max(known.heads)
+        gone = Flaw(CUT, 1, f"{last} {'record was' if last == 1 else 'records were'} anchored, and the record is gone")
+        return Verdict(NOTHING, last, (gone,), known.unreadable)
 
 
 def _verdict(reading: Reading, known: Anchors | None, path: Path) -> Verdict:
@@ -100,10 +109,9 @@ def _verdict(reading: Reading, known: Anchors | None, path: Path) -> Verdict:
     broken = chain.follow(reading)
     flaws = [] if broken is None else [broken]
     last, anchored = reading.last(), max(heads, default=0)
-    if known is None and last:
-        flaws.append(
-            Flaw(UNANCHORED, 1, f"the anchors {shown_path(path)} are gone: whether the end was cut is unknown")
-        )
+    if not heads and last:
+        are = "are gone" if known is None else "name no record"
+        flaws.append(Flaw(UNANCHORED, 1, f"the anchors {shown_path(path)} {are}: whether the end was cut is unknown"))
     if anchored > last:
         why = f"{anchored} records were anchored, and the record ends with {last}"
         flaws.append(Flaw(CUT, last + 1, why))

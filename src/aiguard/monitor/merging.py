@@ -54,10 +54,10 @@ class Merged(TypedDict):
     """
     One boundary, in all processes that have it.
 
-    `mode` is `"mixed"` where they differ, `risk` the highest of any, `halts` has those in force in any, `breaker` is
-    the worst state of any. `rate` counts calls a second; `degraded` is the share of calls that a rung answered in the
-    last minute, `failed` of those that got no value; both leave cancelled calls out, and are `None` where there was no
-    other. `failures` has the last of each kind.
+    `mode` is `"mixed"` where they differ, `risk` the highest of any, `halts` has those in force in any, `gate` says what
+    is wrong with that of any, `breaker` is the worst state of any. `rate` counts calls a second; `degraded` is the share
+    of calls that a rung answered in the last minute, `failed` of those that got no value; both leave cancelled calls
+    out, and are `None` where there was no other. `failures` has the last of each kind.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Merged(TypedDict):
     processes: int
     mode: str
     halts: list[HaltAnswer]
+    gate: str | None
     breaker: str | None
     breakers: list[MergedBreaker]
     cooldown_until: float | None
@@ -142,6 +143,7 @@ def _merged(name: str, parts: Sequence[Part]) -> Merged:
         "processes": len(each),
         "mode": _mode([boundary["mode"] for boundary in each]),
         "halts": _halts(each),
+        "gate": next((why for boundary in each if (why := boundary.get("gate")) is not None), None),
         "breaker": _worst([one["breaker"]["state"] for one in breakers]),
         "breakers": breakers,
         "cooldown_until": max((boundary["cooldown_until"] or 0.0 for boundary in each), default=0.0) or None,

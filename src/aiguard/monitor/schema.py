@@ -128,8 +128,9 @@ class BoundaryAnswer(TypedDict):
     """
     One boundary. `outcomes` counts calls since the process counts.
 
-    `mode` is `"halted"` where a halt concerns every call, else what is set in the process. What is not required, a
-    process of an older version does not say.
+    `mode` is `"halted"` where every call is turned away though it is on: by a halt, or since nobody knows of halts.
+    `gate` says what is wrong with the gate: then a halt may not be seen. What is not required, a process of an older
+    version does not say.
 
     `breakers` begins with that without a key; of the others those are told of that are not closed. `failures` has the
     last of each kind, the latest first.
@@ -142,6 +143,7 @@ class BoundaryAnswer(TypedDict):
     dependency: str | None
     mode: str
     halts: NotRequired[list[HaltAnswer]]
+    gate: NotRequired[str | None]
     breakers: list[BreakerAnswer]
     cooldown_until: float | None
     permits: PermitsAnswer | None

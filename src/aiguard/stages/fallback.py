@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiguard.call import logger
 from aiguard.classification import class_name
 from aiguard.contract.breach import Breach
-from aiguard.errors import BoundaryError, DeadlineExceededError, error_for
+from aiguard.errors import BoundaryError, DeadlineExceededError, HaltedError, error_for
 from aiguard.events import Run, RunEnded, RunStarted
 from aiguard.failure import Failure, FailureKind
 from aiguard.signals import Boxed, Expired, Full, Halted
@@ -131,6 +131,7 @@ class FallbackStage:
                 self._keep(answer, questions, call)
             return answer
         except BoundaryError as error:
+            answer = None  # what stays in is in no frame of the error
             journal = call.journal
             asked = call
             if journal.delivered:
@@ -159,11 +160,21 @@ class FallbackStage:
         return {memory: memory.question(component, call) for memory in self.memories}
 
     def _keep(self, answer: Any, questions: dict[Memory, Hashable], call: Call) -> None:
-        """Keep a copy of `answer`, which is about to leave. Raises `DeadlineExceededError` if that takes too long."""
+        """
+        Keep a copy of `answer`, which is about to leave.
+
+        Raises:
+            HaltedError: If the boundary was halted while it was copied.
+            DeadlineExceededError: If that took too long.
+        """
         value = answer.items if type(answer) is Buffered else answer
         copies = [(memory, question, memory.copied(question, value)) for memory, question in questions.items()]
         given = call.clock.now()
-        if given > call.deadline:
+        why = self.switch.halted(call.journal.key)
+        if why is not None or given > call.deadline:
+            del answer, value, copies  # what stays in is in no frame of the error
+            if why is not None:
+                raise HaltedError(why)
             message = "an answer was there, but keeping a copy of it for `last_good` ended too late"
             raise DeadlineExceededError(Failure(FailureKind.DEADLINE_EXHAUSTED, "deadline", message))
         for memory, question, make in copies:

@@ -29,5 +29,6 @@ class GateStage:
         if gate.known is not switch.clear or gate.now() >= gate.due:
             why = switch.halted(journal.key)
             if why is not None:
+                del value  # what stays in is in no frame of the error
                 raise HaltedError(why)
         return value
