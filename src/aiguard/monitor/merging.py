@@ -54,10 +54,10 @@ class Merged(TypedDict):
     """
     One boundary, in all processes that have it.
 
-    `mode` is `"mixed"` where they differ, `risk` the highest of any, `halts` has those in force in any, `gate` says what
-    is wrong with that of any, `breaker` is the worst state of any. `rate` counts calls a second; `degraded` is the share
-    of calls that a rung answered in the last minute, `failed` of those that got no value; both leave cancelled calls
-    out, and are `None` where there was no other. `failures` has the last of each kind.
+    `mode` is `"mixed"` where they differ, `risk` the highest of any, `halts` has those in force in any, `gate` says
+    what is wrong with that of any, `breaker` is the worst state of any. `rate` counts calls a second; `degraded` is the
+    share of calls that a rung answered in the last minute, `failed` of those that got no value; both leave cancelled
+    calls out, and are `None` where there was no other. `failures` has the last of each kind.
     """
 
     name: str
