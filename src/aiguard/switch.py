@@ -179,11 +179,15 @@ class Gate:
             self._proof_due = now + PROVEN
         sure = self._proven is not None and now - self._proven <= STALE
         self._know(sure=sure, why=why)
+        self._rest(now)
+        return told
+
+    def _rest(self, now: float) -> None:
+        """Look again in a while: from before it was read, since what has changed meanwhile may not be in it."""
         if self._asked is None:
             self._asked = now
         if self._fresh:
-            self.due = now + self._fresh  # from before it was read: what has changed meanwhile may not be in it
-        return told
+            self.due = now + self._fresh
 
     def _failed(self, error: Exception) -> str | None:
         """Stand by what is known after something that nobody foresaw; return what is to be told."""
@@ -191,10 +195,8 @@ class Gate:
         why = f"its file cannot be looked at: {type(error).__name__}"
         self._know(why=why)
         self._doubt(now)
-        self._asked = now if self._asked is None else self._asked
         self._proof_due = now + PROVEN
-        if self._fresh:
-            self.due = now + self._fresh
+        self._rest(now)
         return why if why != before else None
 
     def _doubt(self, now: float) -> None:

@@ -25,7 +25,8 @@ from aiguard import Hedge, OutputContract, PolicyError, Retry, guard, telemetry
 from aiguard.telemetry import content as of_content
 from aiguard.telemetry import names
 from aiguard.telemetry.capture import VARIABLE, drain
-from aiguard.telemetry.content import CAPTURE, DEPTH, EACH, LONGEST, MASKED, VALUES, WHOLE, Content, text_of
+from aiguard.telemetry.content import CAPTURE, EACH, LONGEST, Content
+from aiguard.telemetry.content_text import DEPTH, MASKED, VALUES, WHOLE, text_of
 from tests.shapes import SHAPES, Harness, Items, Takes
 from tests.telemetry.test_privacy import ANSWERED, CANARY, RAISED, LoudError, call_twice
 from tests.waiting import WAIT

@@ -13,7 +13,6 @@ from aiguard.contract.elements import NOT_YET
 from aiguard.engine.pulls import Pull, Tally, caught, refuse_second
 from aiguard.signals import Halted
 from aiguard.switch import FRESH
-from aiguard.telemetry.streams import TimedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from aiguard.engine.async_pull import AsyncPull
     from aiguard.engine.pulls import ClockedPull, Consumer, InlinePull
     from aiguard.engine.thread_pull import ThreadPull
-    from aiguard.failure import Failure
     from aiguard.switch import Switch
 
 
@@ -45,8 +43,7 @@ class _Elements(Pull):
         super().__init__()
         inner.tally = Tally()
         self._inner: Any = inner
-        times = call.journal.items
-        self._reader = reader if times is None else TimedReader(reader, times, call.clock.now)
+        self._reader = reader
         self._journal = call.journal
         self._clock = call.clock
         self.judge: Callable[[Any], Any] | None = None
@@ -71,13 +68,6 @@ class _Elements(Pull):
         self.switch = stream.switch
         return began
 
-    def _withheld(self, element: object, why: Failure) -> Halted:
-        """Return what ends the stream before `element` leaves: its reader has noted already that it does."""
-        times = self._journal.items
-        if times is not None and times.items and times.items[-1] is element:
-            times.items.pop()
-        return Halted(why)
-
 
 class ElementPull(_Elements):
     """Elements of a sync stream."""
@@ -100,7 +90,9 @@ class ElementPull(_Elements):
                 sent = None
                 element = reader.next()
             if self._clock.now() - began > FRESH and (why := stream.switch.halted(self._journal.key)) is not None:
-                raise self._withheld(element, why)  # noqa: TRY301 - to the pipeline, as everything else
+                raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
+            if stream.note is not None:
+                stream.note(began, element)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:
@@ -147,7 +139,9 @@ class AsyncElementPull(_Elements):
                 sent = None
                 element = reader.next()
             if self._clock.now() - began > FRESH and (why := stream.switch.halted(self._journal.key)) is not None:
-                raise self._withheld(element, why)  # noqa: TRY301 - to the pipeline, as everything else
+                raise Halted(why)  # noqa: TRY301 - to the pipeline, as everything else
+            if stream.note is not None:
+                stream.note(began, element)
         except BaseException as raised:  # noqa: BLE001 - the pipeline's stages know what is theirs
             error = caught(raised)
         else:

@@ -36,6 +36,8 @@ class _Dropped(BaseException):
 class _Stream(Generic[T]):
     """What the two kinds of guarded streams share."""
 
+    _end: type[Exception]
+
     def __init__(
         self, pipeline: Pipeline, fn: Callable[..., Any], args: Args, kwargs: Kwargs, options: Options | None
     ) -> None:
@@ -121,6 +123,18 @@ class _Stream(Generic[T]):
         self._outcome = error.outcome
         return error
 
+    def _release(self) -> T:
+        for item in self._released or ():
+            error = self._let_out()
+            if error is None:
+                return item  # type: ignore[no-any-return]
+            del item  # what stays in is in no frame of the error
+            try:
+                raise error
+            finally:
+                del error
+        raise self._end
+
     def _keep_in(self) -> None:
         """Let out no more items of a whole; where the boundary is halted, its value stays in for good too."""
         self._released = iter(())
@@ -154,6 +168,8 @@ class SyncStream(_Stream[T], Iterator[T]):
     Attributes:
         outcome: What the stream ended as; `None` until it has ended.
     """
+
+    _end = StopIteration
 
     def __iter__(self) -> SyncStream[T]:
         return self
@@ -223,18 +239,6 @@ class SyncStream(_Stream[T], Iterator[T]):
             raise StopIteration(cast("StopIteration", error).value)
         return self._release()
 
-    def _release(self) -> T:
-        for item in self._released or ():
-            error = self._let_out()
-            if error is None:
-                return item  # type: ignore[no-any-return]
-            del item  # what stays in is in no frame of the error
-            try:
-                raise error
-            finally:
-                del error
-        raise StopIteration
-
     def _resume(self, error: BaseException | None) -> Any:
         self._move("generator")
         try:
@@ -264,6 +268,8 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
     Attributes:
         outcome: What the stream ended as; `None` until it has ended.
     """
+
+    _end = StopAsyncIteration
 
     _loop: Callable[[], asyncio.AbstractEventLoop | None] | None = None
 
@@ -331,18 +337,6 @@ class AsyncStream(_Stream[T], AsyncIterator[T]):
         if ended:
             raise StopAsyncIteration
         return self._release()
-
-    def _release(self) -> T:
-        for item in self._released or ():
-            error = self._let_out()
-            if error is None:
-                return item  # type: ignore[no-any-return]
-            del item  # what stays in is in no frame of the error
-            try:
-                raise error
-            finally:
-                del error
-        raise StopAsyncIteration
 
     async def _resume(self, error: BaseException | None) -> Any:
         self._move("asynchronous generator")

@@ -74,7 +74,9 @@ def capture(redact: Redaction | None, *, boundaries: Iterable[str] = ()) -> None
     if _is_forbidden():
         logger.warning("content is not captured: %s forbids it", VARIABLE)
         return
-    CAPTURE.tap = Tap(redact, named, _emit)
+    from aiguard.telemetry.content_text import text_of  # noqa: PLC0415 - its import is dear: for who captures
+
+    CAPTURE.tap = Tap(redact, named, text_of, _emit)
 
 
 def drain(timeout: float = PATIENCE) -> None:

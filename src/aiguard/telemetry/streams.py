@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aiguard.contract.elements import NOT_YET
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from aiguard import call
-    from aiguard.contract.elements import ElementReader
-
 
 ITEMS: Final = 1000
 """Items of a stream that are captured: far more than what is left of its text once it is cut."""
@@ -45,34 +39,3 @@ class ItemTimes:
             self.longest = self.first = now - self._begun
         elif asked is not None and now - asked > self.longest:
             self.longest = now - asked
-
-
-class TimedReader:
-    """
-    A reader of elements that notes when each leaves.
-
-    Args:
-        reader: What reads them.
-        times: Where it is noted.
-        now: The clock.
-    """
-
-    __slots__ = ("_asked", "_now", "_reader", "_times", "end", "feed")
-
-    def __init__(self, reader: ElementReader, times: call.ItemTimes, now: Callable[[], float]) -> None:
-        self._reader = reader
-        self._times = times
-        self._now = now
-        self._asked: float | None = None
-        self.feed = reader.feed
-        self.end = reader.end
-
-    def next(self) -> Any:
-        """Return the next element, if its text is whole."""
-        if self._asked is None:
-            self._asked = self._now()
-        element = self._reader.next()
-        if element is not NOT_YET:
-            self._times.note(self._asked, element)
-            self._asked = None
-        return element
